@@ -1,1 +1,1 @@
-"""x."""
+"""What every floor stands on: errors, settings, models, the way to run, pictures."""

@@ -40,18 +40,22 @@ __all__ = [
 ]
 
 _SECRETS = (
-    # key=value, key: value, "key": "value" for names that hold secrets
+    re.compile(r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)"),
+    # key=value, key: value, "key": "value", ("key", "value") for names that hold secrets
     re.compile(
-        r"""(?ix)(?P<keep>\b[\w-]*(?:api[_-]?key|authorization|token|secret|passw(?:or)?d)["']?
-        \s*[=:]\s*["']?(?:bearer\s+|basic\s+)?)(?P<secret>[^\s"',;&}]{4,})"""
+        r"""(?ix)(?P<keep>\b[\w-]*(?:(?:api|access|private|account)[_-]?key|authorization|token
+        |secret|credentials?|passw(?:or)?d|passphrase|cookie)
+        (?:["']?\s*[=:]\s*|["'],\s*)(?:b?["'])?(?:bearer\s+|basic\s+)?)[^\s"',;&}]{4,}"""
     ),
-    re.compile(r"(?i)(?P<keep>\bbearer\s+)(?P<secret>[\w.~+/=-]{8,})"),
-    # user:password@ in a URL
-    re.compile(r"(?P<keep>\w+://[^\s:/@]*:)(?P<secret>[^\s/@]+)(?=@)"),
+    re.compile(r"(?i)(?P<keep>\bbearer\s+)[\w.~+/=-]{8,}"),
+    # user:password@ in a URL; a password may hold an @
+    re.compile(r"(?P<keep>\w+://[^\s:/@?#]*:)[^\s/?#]+(?=@)"),
     # the shapes of well-known keys
     re.compile(
-        r"(?P<keep>)(?P<secret>\b(?:sk|pk|rk)-[\w-]{8,}|\bgh[pousr]_\w{20,}|\bxox[abp]-[\w-]{8,}"
-        r"|\bAKIA[0-9A-Z]{12,}|\btvly-[\w-]{8,}|\blsv2_[\w-]{8,})"
+        r"(?P<keep>)\b(?:(?:sk|pk|rk)-[\w-]{8,}|(?:sk|pk|rk)_(?:live|test)_\w{8,}"
+        r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{8,}"
+        r"|A(?:KIA|SIA)[0-9A-Z]{12,}|AIza[\w-]{30,}|hf_\w{20,}|gsk_\w{20,}|xai-\w{20,}"
+        r"|tvly-[\w-]{8,}|lsv2_[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
     ),
 )
 
@@ -85,7 +89,7 @@ class CogworkError(Exception):
 
     def safe_message(self) -> str:
         """The message for people: one paragraph, secrets replaced by `***`."""
-        return redact(str(self))
+        return " ".join(redact(str(self)).split())
 
 
 class ConfigurationError(CogworkError):

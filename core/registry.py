@@ -1,12 +1,11 @@
 """A small registry of named things, for graphs, tools, planners and task handlers."""
 
 import difflib
-import importlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar, cast
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
 
 from cogwork.core.errors import ConfigurationError, DuplicateNameError, UnknownNameError
 
@@ -23,11 +22,12 @@ def nearest(name: str, known: list[str]) -> str:
     """
     if not known:
         return "nothing is registered"
-    listed = ", ".join(sorted(known)[:20])
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    listed = ", ".join(sorted(known)[:20]) + (", …" if len(known) > 20 else "")
+    folded = {each.casefold(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     if not close:
         return f"known: {listed}"
-    offers = " or ".join(f"'{offer}'" for offer in close)
+    offers = " or ".join(f"'{folded[offer]}'" for offer in close)
     return f"did you mean {offers}? Known: {listed}"
 
 
@@ -38,6 +38,21 @@ class Entry:
     name: str
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Maker(Generic[T]):
+    """Calls a function once, however many threads ask for what it makes."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._lock = threading.RLock()
+        self._made: list[T] = []
+
+    def make(self) -> T:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._function())
+            return self._made[0]
 
 
 class Registry(Generic[T]):
@@ -60,8 +75,7 @@ class Registry(Generic[T]):
         self._group = group
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
-        self._makers: dict[str, Callable[[], T]] = {}
-        self._made: dict[str, T] = {}
+        self._makers: dict[str, _Maker[T]] = {}
         self._scanned = group is None
 
     def register(
@@ -74,7 +88,8 @@ class Registry(Generic[T]):
         """
 
         def decorate(thing: T) -> T:
-            summary = description or (getattr(thing, "__doc__", None) or "").split("\n")[0]
+            document = (getattr(thing, "__doc__", None) or "").strip()
+            summary = description or document.split("\n")[0]
             self.add(name, lambda: thing, description=summary, **metadata)
             return thing
 
@@ -95,6 +110,7 @@ class Registry(Generic[T]):
         Raises:
             DuplicateNameError: The name is taken.
         """
+        function = _at(maker) if isinstance(maker, str) else maker
         with self._lock:
             if name in self._entries:
                 raise DuplicateNameError(
@@ -102,7 +118,7 @@ class Registry(Generic[T]):
                     f"unregister('{name}') first or choose another name"
                 )
             self._entries[name] = Entry(name, description, metadata)
-            self._makers[name] = _importer(maker) if isinstance(maker, str) else maker
+            self._makers[name] = _Maker(function)
 
     def get(self, name: str) -> T:
         """Return the thing called `name`, creating it if this is its first use.
@@ -111,11 +127,9 @@ class Registry(Generic[T]):
             UnknownNameError: There is none; the nearest names are offered.
         """
         with self._lock:
-            if name in self._made:
-                return self._made[name]
             self._require(name)
-            self._made[name] = self._makers[name]()
-            return self._made[name]
+            maker = self._makers[name]
+        return maker.make()  # unlocked: it may import modules that register themselves
 
     def entry(self, name: str) -> Entry:
         """Return what is known of `name` without creating the thing.
@@ -136,7 +150,6 @@ class Registry(Generic[T]):
         with self._lock:
             self._require(name)
             del self._entries[name], self._makers[name]
-            self._made.pop(name, None)
 
     def names(self) -> list[str]:
         """Every registered name, sorted."""
@@ -173,11 +186,24 @@ class Registry(Generic[T]):
         for point in entry_points(group=self._group):
             if point.name not in self._entries:
                 origin = point.dist.name if point.dist else point.value
-                self.add(point.name, point.load, description=f"from {origin}")
+                self.add(point.name, _importer(point), description=f"from {origin}")
 
 
-def _importer(path: str) -> Callable[[], Any]:
+def _at(path: str) -> Callable[[], Any]:
     module, _, attribute = path.partition(":")
-    if not attribute:
+    if not (module and attribute):
         raise ConfigurationError(f"'{path}' is no import path; write 'package.module:attribute'")
-    return lambda: cast("Any", getattr(importlib.import_module(module), attribute))
+    return _importer(EntryPoint(name=path, value=path, group=""))
+
+
+def _importer(point: EntryPoint) -> Callable[[], Any]:
+    def load() -> Any:
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"'{point.value}' cannot be imported: {error}; "
+                "install what it needs or correct the path"
+            ) from error
+
+    return load

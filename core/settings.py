@@ -1,0 +1,273 @@
+"""Settings: one frozen object, and the only place that reads the environment.
+
+Strongest first: keyword arguments, environment variables (`COGWORK_MODEL`, …), one
+YAML file, defaults. Strings in the file may refer to the environment:
+
+    model: openai:${MODEL:-gpt-5-mini}  # the default is for unset or empty
+    api_key: ${COMPANY_KEY}             # unset is an error; $${ is a literal ${
+    fallbacks: [ollama:qwen3]
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from cogwork.core.errors import ConfigurationError, redact
+from cogwork.core.registry import nearest
+
+__all__ = ["Settings", "load_settings"]
+
+_PREFIX = "COGWORK_"
+_DEFAULT_FILE = "cogwork.yaml"
+_EXPECTED = {  # pydantic's kinds of fault, in plain words
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "path_type": "a path",
+    "string_pattern_mismatch": "a URL that starts with http:// or https://",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+_REFERENCE = re.compile(
+    r"\$\$\{"  # an escaped ${
+    r"|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}"
+    r"|(?P<malformed>\$\{)"
+)
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _expand_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"a path whose home folder exists ({error})") from None
+
+
+def _openai_key() -> SecretStr | None:
+    key = os.environ.get("OPENAI_API_KEY")
+    return SecretStr(key) if key else None
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """What a run of cogwork is configured with. Create it by `load_settings`.
+
+    Attributes:
+        model: `"provider:name"`; None chooses the offline model.
+        base_url: Where an OpenAI-compatible server answers.
+        api_key: Falls back to `OPENAI_API_KEY` when nothing else gives one.
+        temperature: 0 to 2; None leaves it to the provider.
+        timeout: Seconds that one model call may take.
+        max_retries: Further tries of a model call that failed transiently.
+        fallbacks: Models to try, in order, when `model` fails. In an environment
+            variable they are separated by commas.
+        embeddings: Name of the embeddings.
+        checkpointer: URL for `cogwork.memory.create_checkpointer`; a relative path
+            starts at the working folder.
+        root: The folder that file tools may touch.
+        max_steps: Turns of an agent before it must answer from what it found.
+        tool_timeout: Seconds that one tool call may take.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    model: str | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    api_key: SecretStr | None = Field(default_factory=_openai_key)
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    timeout: Seconds = 60
+    max_retries: Annotated[int, Field(ge=0)] = 2
+    fallbacks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    embeddings: str = "static"
+    checkpointer: str = "sqlite:///.cogwork/checkpoints.sqlite"
+    root: Annotated[Path, AfterValidator(_expand_home)] = Path()
+    max_steps: Annotated[int, Field(ge=1)] = 10
+    tool_timeout: Seconds = 60
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """URLs may hold passwords, so every text is redacted before it is shown."""
+        for name, value in super().__repr_args__():
+            yield name, redact(value) if isinstance(value, str) else value
+
+
+def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings from all their sources.
+
+    Args:
+        path: A YAML file; else `COGWORK_CONFIG` names it; else `cogwork.yaml` in the
+            working folder is read if it is there.
+        overrides: Single settings, stronger than any other source.
+
+    Raises:
+        ConfigurationError: The file is absent, unreadable or malformed; or settings are
+            unknown, of the wrong type, or refer to variables that are not set. All
+            faults of the last kind are named at once.
+    """
+    file = _read_file(path)
+    environment = EnvSettingsSource(Settings)()
+    origins = {
+        **{key: f"{file.name}, line {line}" for key, line in file.lines.items()},
+        **{key: f"environment variable {_PREFIX}{key.upper()}" for key in environment},
+        **dict.fromkeys(overrides, "keyword argument"),
+    }
+    given = {**file.values, **environment, **overrides}
+    shown = {**file.raw, **environment, **overrides}
+    faults = [*file.faults, *_unknown(given, origins)]
+    try:
+        settings = Settings(**{key: given[key] for key in given if key in Settings.model_fields})
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        faults += [_fault(detail, shown, origins) for detail in details]
+    if faults:
+        count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
+        raise ConfigurationError(f"{count} wrong: " + "; ".join(faults), details={"faults": faults})
+    return settings
+
+
+def _unknown(given: Iterable[str], origins: Mapping[str, str]) -> Iterator[str]:
+    known = list(Settings.model_fields)
+    for key in given:
+        if key not in known:
+            yield f"'{key}' ({origins[key]}) is no setting, {nearest(key, known)}"
+
+
+def _fault(detail: ErrorDetails, shown: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    key = str(detail["loc"][0])
+    message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    expected = _EXPECTED.get(detail["type"], message)
+    value = "***" if key == "api_key" else redact(repr(shown[key]))
+    if len(value) > 80:
+        value = f"{value[:80]}…"
+    path = ".".join(str(part) for part in detail["loc"])
+    return f"{path} is {value} ({origins[key]}), expected {expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One YAML file: its values with and without references replaced."""
+
+    name: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, key: str, value: Any, line: int) -> None:
+        if key in self.lines:
+            self.faults.append(
+                f"'{key}' is given twice ({self.name}, lines {self.lines[key]} and {line})"
+            )
+        self.lines[key], self.raw[key] = line, value
+        try:
+            self.values[key] = (
+                [_expand(item) for item in value] if isinstance(value, list) else _expand(value)
+            )
+        except ConfigurationError as error:
+            self.faults.append(f"{key} ({self.name}, line {line}) {error}")
+
+
+def _expand(value: Any) -> Any:
+    """Replace the references to the environment in a text."""
+    return _REFERENCE.sub(_resolve, value) if isinstance(value, str) else value
+
+
+def _resolve(match: re.Match[str]) -> str:
+    if match["malformed"]:
+        raise ConfigurationError(
+            "holds a '${' that starts no reference; "
+            "write ${NAME}, ${NAME:-default}, or $${ for the two characters"
+        )
+    name, default = match["name"], match["default"]
+    if name is None:
+        return "${"
+    value = os.environ.get(name)
+    if default is not None:
+        return value or default
+    if value is None:
+        raise ConfigurationError(
+            f"needs the environment variable '{name}', which is not set; "
+            f"set it or write ${{{name}:-default}}"
+        )
+    return value
+
+
+def _read_file(path: str | Path | None) -> _File:
+    chosen = path or os.environ.get(f"{_PREFIX}CONFIG")
+    file = Path(chosen or _DEFAULT_FILE).expanduser()
+    if not chosen and not file.exists():
+        return _File()
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the settings file '{file}' cannot be read: {error.strerror}; "
+            f"correct the path, or unset {_PREFIX}CONFIG"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"the settings file '{file}' is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    return _parse(text, str(file))
+
+
+def _parse(text: str, name: str) -> _File:
+    file = _File(name)
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        if root is None or root.tag == "tag:yaml.org,2002:null":
+            return file
+        if not isinstance(root, yaml.MappingNode):
+            raise ConfigurationError(
+                f"{name}, line {root.start_mark.line + 1}: this holds no settings; "
+                "write one 'key: value' line for each"
+            )
+        for key, value in root.value:
+            _add(file, loader, key, value)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigurationError(
+            f"{name}{where}: not valid YAML: {redact(error.problem or 'unreadable')}"
+        ) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - text.rfind("\n", 0, error.position)
+        raise ConfigurationError(
+            f"{name}, line {line}, column {column}: not valid YAML: {error.reason}"
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(f"{name}: not valid YAML: nested too deeply") from None
+    return file
+
+
+def _add(file: _File, loader: yaml.SafeLoader, key: yaml.Node, value: yaml.Node) -> None:
+    line = key.start_mark.line + 1
+    name = str(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping as key"
+    try:
+        file.add(name, loader.construct_object(value, deep=True), line)
+    except ValueError as error:  # what looks like a date or a number and is none
+        file.faults.append(f"{name} ({file.name}, line {line}) cannot be read: {error}")

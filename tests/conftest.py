@@ -1,0 +1,24 @@
+"""No test reaches a real model, a real key or anything beyond loopback."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+_FOREIGN = ("COGWORK_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "ANTHROPIC_")
+
+
+@pytest.fixture(autouse=True)
+def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key is set, and files land in the test's own folder."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LANGSMITH_TRACING", "false")
+    monkeypatch.chdir(tmp_path)
+
+
+def pytest_runtest_setup() -> None:
+    """Block the network before anything else of a test runs."""
+    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
