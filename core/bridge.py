@@ -1,0 +1,276 @@
+"""Nodes are written once, as async functions; this is how synchronous code runs them.
+
+`@node` makes a LangGraph node of a function. In an async run it is awaited on the
+caller's loop. In a synchronous run (`graph.invoke`) it is stepped in the caller's
+thread, and `call`, `pause` and `in_thread` answer without an event loop, so models and
+tools are called through their own synchronous methods: no thread is crossed, and nothing
+deadlocks in a notebook whose loop is running already.
+
+What can only run on a loop (an async-only tool, a node that awaits anything else) goes
+through `run_blocking` to one background loop per process. Context variables, interrupts,
+exceptions with their traceback, and cancellation all cross it.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, copy_context
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from langchain_core.runnables import Runnable, RunnableConfig
+
+__all__ = ["Node", "call", "in_thread", "node", "on_loop", "pause", "run_blocking"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_stepping: ContextVar[bool] = ContextVar("cogwork_stepping", default=False)
+_CANCEL_GRACE = 5.0  # seconds that a cancelled coroutine gets to clean up
+
+
+class Node(Runnable[Any, Any]):
+    """A node of a graph that runs in synchronous and in async graphs.
+
+    Args:
+        function: Takes the state and the config, returns the update. Either a plain
+            function that does not block, or an async one.
+        loop: Whether the function awaits anything but the waits of this module; then a
+            synchronous run sends it to the background loop.
+    """
+
+    def __init__(self, function: Callable[[Any, RunnableConfig], Any], *, loop: bool) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.__doc__ = function.__doc__
+        self._is_async = iscoroutinefunction(function)
+        self._loop = loop
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002 - the name is LangChain's
+        """Run the node in synchronous code."""
+        config = config or {}
+        if not self._is_async:
+            return self.function(input, config)
+        if self._loop:
+            return run_blocking(self.function, input, config)
+        return _step(self.function(input, config), self.name or "node")
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002 - the name is LangChain's
+        """Run the node on the caller's loop."""
+        if not self._is_async:
+            return self.function(input, config or {})
+        if not _stepping.get():
+            return await self.function(input, config or {})
+        token = _stepping.set(False)
+        try:
+            return await self.function(input, config or {})
+        finally:
+            _stepping.reset(token)
+
+
+@overload
+def node(function: Callable[..., Any], /) -> Node: ...
+@overload
+def node(*, loop: bool = ...) -> Callable[[Callable[..., Any]], Node]: ...
+def node(
+    function: Callable[..., Any] | None = None, /, *, loop: bool = False
+) -> Node | Callable[[Callable[..., Any]], Node]:
+    """Make a graph node of `async def step(state, config)`, or of a quick plain function.
+
+    Example:
+        >>> @node
+        ... async def double(state, config):
+        ...     return {"x": state["x"] * 2}
+        >>> double.invoke({"x": 2})
+        {'x': 4}
+    """
+    if function is None:
+        return lambda decorated: Node(decorated, loop=loop)
+    return Node(function, loop=loop)
+
+
+async def call(
+    runnable: Runnable[Any, T],
+    input: Any,  # noqa: A002 - the name is LangChain's
+    config: RunnableConfig | None = None,
+) -> T:
+    """Call a model or any runnable in the way of the run: `invoke` or `ainvoke`."""
+    if _stepping.get():
+        return runnable.invoke(input, config)
+    return await runnable.ainvoke(input, config)
+
+
+async def pause(seconds: float) -> None:
+    """Wait without holding up the caller's loop."""
+    if _stepping.get():
+        time.sleep(seconds)  # noqa: ASYNC251 - a synchronous run has no loop to hold up
+    else:
+        await asyncio.sleep(seconds)
+
+
+async def in_thread(
+    seconds: float | None, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run a blocking function in a daemon thread of its own, with the caller's context.
+
+    A thread cannot be stopped. One that outlives its limit is left behind; being a
+    daemon outside any pool, it neither holds up the exit nor takes a worker's place. A
+    synchronous run that sets no limit has nothing to gain from a thread, and calls the
+    function directly.
+
+    Args:
+        seconds: How long to wait; `None` waits for ever.
+        function: What to run.
+        *args: Passed on.
+        **kwargs: Passed on.
+
+    Raises:
+        TimeoutError: The function did not return in time.
+    """
+    stepping = _stepping.get()
+    if stepping and seconds is None:
+        return function(*args, **kwargs)
+    future: Future[T] = Future()
+    context = copy_context()
+
+    def work() -> None:
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(context.run(function, *args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=work, name=f"cogwork-{function!r:.60}", daemon=True).start()
+    if stepping:
+        return future.result(seconds)
+    async with asyncio.timeout(seconds):
+        return await asyncio.wrap_future(future)
+
+
+async def on_loop(
+    seconds: float | None,
+    function: Callable[P, Awaitable[T]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Await `function(*args)`; in a synchronous run, on the background loop.
+
+    Raises:
+        TimeoutError: It did not end within `seconds`; it has been cancelled.
+    """
+
+    async def limited() -> T:
+        async with asyncio.timeout(seconds):
+            return await function(*args, **kwargs)
+
+    return run_blocking(limited) if _stepping.get() else await limited()
+
+
+def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+    """Run an async function on the background loop and wait for it.
+
+    Callable from any thread, also from one whose own loop is running. When the wait is
+    broken off (Ctrl-C), the function is cancelled and gets five seconds to clean up.
+
+    Raises:
+        BaseException: Whatever the function raises, with its traceback.
+    """
+    ended = threading.Event()
+
+    async def outcome() -> tuple[T | None, BaseException | None]:
+        token = _stepping.set(False)
+        try:
+            return await function(*args), None
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit must not stop the shared loop
+            return None, error
+        finally:
+            _stepping.reset(token)
+            ended.set()
+
+    with _portal() as portal:
+        future = portal.start_task_soon(outcome)
+        try:
+            result, error = future.result()
+        except BaseException:
+            if future.cancel():
+                ended.wait(_CANCEL_GRACE)
+            raise
+    if error is not None:
+        raise error
+    return cast("T", result)
+
+
+def _step(coroutine: Coroutine[Any, Any, T], name: str) -> T:
+    """Run a coroutine whose waits all are this module's, which never suspend here."""
+    token = _stepping.set(True)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    finally:
+        _stepping.reset(token)
+    coroutine.close()
+    raise RuntimeError(
+        f"node '{name}' awaits something that needs an event loop; "
+        "declare it with @node(loop=True), or wait through cogwork.core.bridge"
+    )
+
+
+class _Background:
+    """The one loop of this process for what only runs on a loop."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.context: AbstractContextManager[BlockingPortal] | None = None
+        self.portal: BlockingPortal | None = None
+        self.thread: int | None = None
+
+    def start(self) -> BlockingPortal:
+        with self.lock:
+            if self.portal is None:
+                self.context = start_blocking_portal(name="cogwork-loop")
+                self.portal = self.context.__enter__()
+                self.thread = self.portal.call(threading.get_ident)
+            return self.portal
+
+    def stop(self) -> None:
+        with self.lock:
+            context, self.context, self.portal, self.thread = self.context, None, None, None
+        if context is not None:
+            context.__exit__(None, None, None)
+
+
+_background = _Background()
+
+
+@contextlib.contextmanager
+def _portal() -> Iterator[BlockingPortal]:
+    if threading.get_ident() == _background.thread:
+        # Synchronous code called on the background loop itself: waiting for that loop
+        # would wait for ever, so this call gets a loop of its own.
+        with start_blocking_portal() as portal:
+            yield portal
+    else:
+        yield _background.start()
+
+
+atexit.register(_background.stop)
+
+
+def _forget_after_fork() -> None:
+    global _background  # noqa: PLW0603 - the thread of the parent's loop is not in the child
+    _background = _Background()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
