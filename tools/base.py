@@ -1,0 +1,313 @@
+"""What an agent must know of a tool before it calls it.
+
+A tool is an ordinary LangChain tool; its `ToolSpec` travels in the tool's metadata as
+plain JSON, because LangChain hands metadata to tracers.
+"""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints, overload
+
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import tool as langchain_tool
+from langgraph.types import RetryPolicy
+from typing_extensions import TypedDict, Unpack
+
+from cogwork.core.errors import ConfigurationError
+from cogwork.core.retry import is_transient, retry_policy
+
+__all__ = [
+    "Effect",
+    "QuickTool",
+    "SpecFields",
+    "ToolOptions",
+    "ToolSpec",
+    "spec_of",
+    "tool",
+    "with_spec",
+]
+
+Effect = Literal["read", "write", "external"]
+"""What a call does: `read` changes nothing, `write` changes what this machine can see and
+undo (files, databases), `external` acts on the world (mail, orders, other people's servers).
+"""
+
+_KEY = "cogwork"
+_BACKOFF = ("initial_interval", "backoff_factor", "max_interval", "max_attempts", "jitter")
+
+SomeTool = TypeVar("SomeTool", bound=BaseTool)
+
+
+class QuickTool(StructuredTool):
+    """LangChain's tool, which looks up once what its function takes instead of at each call.
+
+    The look-up evaluates type hints; measured, it is a tenth of a whole ReAct step.
+    """
+
+    def _run(
+        self,
+        *args: Any,
+        config: RunnableConfig,
+        run_manager: CallbackManagerForToolRun | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if self.func is None:
+            return super()._run(*args, config=config, run_manager=run_manager, **kwargs)
+        return self.func(*args, **kwargs, **_extras(self.func, config, run_manager))
+
+    async def _arun(
+        self,
+        *args: Any,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if self.coroutine is None:
+            return await super()._arun(*args, config=config, run_manager=run_manager, **kwargs)
+        return await self.coroutine(*args, **kwargs, **_extras(self.coroutine, config, run_manager))
+
+
+def _extras(
+    function: Callable[..., Any],
+    config: RunnableConfig,
+    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
+) -> dict[str, Any]:
+    """What a tool's function takes besides the model's arguments: its config and callbacks."""
+    config_name, takes_callbacks = _takes(function)
+    extras: dict[str, Any] = {config_name: config} if config_name else {}
+    if takes_callbacks and run_manager:
+        extras["callbacks"] = run_manager.get_child()
+    return extras
+
+
+@lru_cache(maxsize=1024)
+def _takes(function: Callable[..., Any]) -> tuple[str | None, bool]:
+    """The name of the parameter for the config, and whether there is one for callbacks."""
+    try:
+        hints = get_type_hints(function)
+    except (NameError, TypeError):
+        hints = {}
+    named = next((name for name, hint in hints.items() if hint is RunnableConfig), None)
+    return named, "callbacks" in inspect.signature(function).parameters
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """What an agent must know of a tool; the defaults are the cautious ones.
+
+    Args:
+        effect: What a call does to the world.
+        idempotent: Whether a second identical call leaves things as the first did.
+        network: Whether a call needs the network.
+        timeout: Seconds after which one attempt is given up; None for the caller's own.
+        retry: How transient failures are repeated; None for not at all. Which failures
+            are transient says `is_transient`, in place of LangGraph's default predicate;
+            a tool marks its own by raising `ToolError(..., transient=True)`.
+
+    Raises:
+        ConfigurationError: A value is impossible.
+    """
+
+    effect: Effect = "external"
+    idempotent: bool = False
+    network: bool = True
+    timeout: float | None = None
+    retry: RetryPolicy | None = None
+
+    def __post_init__(self) -> None:
+        if self.effect not in get_args(Effect):
+            raise ConfigurationError(
+                f"effect {self.effect!r} is unknown; choose one of {', '.join(get_args(Effect))}"
+            )
+        for name in ("idempotent", "network"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(
+                    f"{name} {getattr(self, name)!r} is neither True nor False"
+                )
+        if self.timeout is not None and not _is_positive(self.timeout):
+            raise ConfigurationError(
+                f"timeout {self.timeout!r} is not a positive number of seconds; use None for none"
+            )
+        if self.retry is not None:
+            object.__setattr__(self, "retry", _on_transient_errors(self.retry))
+
+
+class SpecFields(TypedDict, total=False):
+    """The fields of a `ToolSpec`, each optional."""
+
+    effect: Effect
+    idempotent: bool
+    network: bool
+    timeout: float | None
+    retry: RetryPolicy | None
+
+
+class ToolOptions(SpecFields, total=False):
+    """What `tool` takes by keyword: a spec, and what LangChain's own decorator takes."""
+
+    description: str | None
+    return_direct: bool
+    args_schema: Any
+    infer_schema: bool
+    response_format: Literal["content", "content_and_artifact"]
+    parse_docstring: bool
+    error_on_invalid_docstring: bool
+    extras: dict[str, Any] | None
+
+
+@overload
+def tool(
+    name_or_callable: None = None, **options: Unpack[ToolOptions]
+) -> Callable[[Callable[..., Any]], BaseTool]: ...
+@overload
+def tool(
+    name_or_callable: str, runnable: Runnable[Any, Any], **options: Unpack[ToolOptions]
+) -> BaseTool: ...
+@overload
+def tool(
+    name_or_callable: str, **options: Unpack[ToolOptions]
+) -> Callable[[Callable[..., Any] | Runnable[Any, Any]], BaseTool]: ...
+@overload
+def tool(name_or_callable: Callable[..., Any], **options: Unpack[ToolOptions]) -> BaseTool: ...
+
+
+def tool(
+    name_or_callable: str | Callable[..., Any] | None = None,
+    runnable: Runnable[Any, Any] | None = None,
+    **options: Unpack[ToolOptions],
+) -> BaseTool | Callable[[Any], BaseTool]:
+    """Make a LangChain tool that says what it does; `langchain_core.tools.tool` and a spec.
+
+    What is not declared is assumed for the worst. A declared effect implies the rest:
+    `read` is idempotent, and read or idempotent tools are retried up to 3 times on
+    transient errors.
+
+    Args:
+        name_or_callable: The tool's name, or the function itself when used bare.
+        runnable: A runnable to make a tool of; needs a name.
+        options: `effect`, `idempotent`, `network`, `timeout` (seconds) and `retry` as in
+            `ToolSpec`; the others go to LangChain's decorator as they are.
+
+    Raises:
+        ConfigurationError: A declared value is impossible.
+
+    Example:
+        >>> @tool(effect="read", network=False, timeout=5)
+        ... def word_count(text: str) -> int:
+        ...     '''Count the words of a text.'''
+        ...     return len(text.split())
+        >>> spec_of(word_count).idempotent
+        True
+    """
+    given = dict(options)
+    declared = {name: given.pop(name) for name in SpecFields.__optional_keys__ & given.keys()}
+    spec = _declare(ToolSpec(), declared)
+    build = cast("Any", langchain_tool)
+    made = build(*(part for part in (name_or_callable, runnable) if part is not None), **given)
+    if isinstance(made, BaseTool):
+        return _mark(_quick(made), spec)
+    return lambda thing: _mark(_quick(made(thing)), spec)
+
+
+def spec_of(tool: BaseTool) -> ToolSpec:
+    """Return what `tool` declares; for one that declares nothing, the cautious defaults.
+
+    Raises:
+        ConfigurationError: What it declares cannot be read.
+    """
+    kept = (tool.metadata or {}).get(_KEY)
+    if kept is None:
+        return ToolSpec()
+    try:
+        return _from_json(kept)
+    except (ConfigurationError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"tool '{tool.name}' declares {kept!r} in its metadata under '{_KEY}', which is no "
+            f"tool spec ({error}); declare it with @tool or with_spec"
+        ) from error
+
+
+def with_spec(tool: SomeTool, **changes: Unpack[SpecFields]) -> SomeTool:
+    """Return a copy of `tool`, from whichever package, that declares `changes`.
+
+    Fields that are not given stay as they were declared, and a new effect implies the
+    rest as it does in `@tool`.
+
+    Raises:
+        ConfigurationError: A declared value is impossible.
+    """
+    return _mark(tool.model_copy(), _declare(spec_of(tool), dict(changes)))
+
+
+def _declare(base: ToolSpec, declared: Mapping[str, Any]) -> ToolSpec:
+    unknown = declared.keys() - SpecFields.__optional_keys__
+    if unknown:
+        raise ConfigurationError(
+            f"a tool spec has no {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(sorted(SpecFields.__optional_keys__))}"
+        )
+    fields = dict(declared)
+    if "effect" in fields:
+        fields.setdefault("idempotent", fields["effect"] == "read")
+    spec = dataclasses.replace(base, **fields)
+    if "retry" in fields or fields.keys().isdisjoint({"effect", "idempotent"}):
+        return spec
+    repeatable = spec.idempotent or spec.effect == "read"
+    return dataclasses.replace(spec, retry=retry_policy() if repeatable else None)
+
+
+def _quick(made: BaseTool) -> BaseTool:
+    if type(made) is not StructuredTool:
+        return made
+    return QuickTool(**{name: getattr(made, name) for name in made.model_fields_set})
+
+
+def _mark(tool: SomeTool, spec: ToolSpec) -> SomeTool:
+    tool.metadata = {**(tool.metadata or {}), _KEY: _to_json(spec)}
+    return tool
+
+
+def _on_transient_errors(retry: RetryPolicy) -> RetryPolicy:
+    if retry.retry_on not in (is_transient, RetryPolicy().retry_on):
+        raise ConfigurationError(
+            f"retry_on={retry.retry_on!r} cannot be kept with a tool, whose spec is plain JSON; "
+            "leave it out, and let the tool raise ToolError(..., transient=True) to be retried"
+        )
+    return retry_policy(**_numbers(retry))
+
+
+def _numbers(retry: RetryPolicy) -> dict[str, Any]:
+    return {name: getattr(retry, name) for name in _BACKOFF}
+
+
+def _to_json(spec: ToolSpec) -> dict[str, Any]:
+    retry = spec.retry
+    return {
+        "effect": spec.effect,
+        "idempotent": spec.idempotent,
+        "network": spec.network,
+        "timeout": spec.timeout,
+        "retry": None if retry is None else _numbers(retry),
+    }
+
+
+def _from_json(kept: Mapping[str, Any]) -> ToolSpec:
+    fields = dict(kept)
+    if fields.get("retry") is not None:
+        fields["retry"] = retry_policy(**fields["retry"])
+    return ToolSpec(**fields)
+
+
+def _is_positive(value: object) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > 0
+    )

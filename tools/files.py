@@ -1,0 +1,145 @@
+"""Tools that read, write and list text files inside one folder."""
+
+import codecs
+from pathlib import Path
+
+from langchain_core.tools import BaseTool
+
+from cogwork.core.errors import ToolError
+from cogwork.tools.base import tool
+from cogwork.tools.root import MAX_BYTES, MAX_NAMES, Root
+
+__all__ = [
+    "file_tools",
+    "make_file_exists",
+    "make_list_files",
+    "make_read_file",
+    "make_write_file",
+]
+
+_TIMEOUT = 30.0
+
+# Python knows these as text encodings; no file is written in them, and some take a time
+# that grows with the square of the text.
+_NO_FILE_ENCODINGS = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"}
+)
+
+
+def file_tools(root: str | Path, *, max_bytes: int = MAX_BYTES) -> list[BaseTool]:
+    """Return `read_file`, `write_file`, `list_files` and `file_exists`, bound to one folder.
+
+    Args:
+        root: An existing folder, which the tools cannot leave.
+        max_bytes: Size of the largest file that is read or written.
+
+    Raises:
+        ConfigurationError: There is no such folder.
+    """
+    makers = (make_read_file, make_write_file, make_list_files, make_file_exists)
+    return [make(root, max_bytes=max_bytes) for make in makers]
+
+
+def make_read_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+    """Return the tool that reads a text file; arguments as in `file_tools`."""
+    inside = Root(root, max_bytes=max_bytes)
+
+    @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
+    def read_file(path: str, encoding: str = "utf-8") -> str:
+        """Read a text file and return its whole content.
+
+        Args:
+            path: The file, relative to the root folder, for example "data/sales.csv".
+            encoding: The encoding of its text.
+        """
+        codec = _codec(encoding)
+        return _decode(path, inside.read(path), codec)
+
+    return read_file
+
+
+def make_write_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+    """Return the tool that writes a text file; arguments as in `file_tools`."""
+    inside = Root(root, max_bytes=max_bytes)
+
+    @tool(effect="write", idempotent=True, network=False, timeout=_TIMEOUT, parse_docstring=True)
+    def write_file(path: str, content: str, encoding: str = "utf-8") -> str:
+        """Write a text file, replacing the whole file if it exists; folders are created.
+
+        Args:
+            path: The file, relative to the root folder, for example "out/answer.txt".
+            content: The whole text of the file.
+            encoding: The encoding to write it in.
+        """
+        encoded = _encode(path, content, _codec(encoding))
+        inside.write(path, encoded)
+        return f"wrote {len(encoded):,} bytes to {path}"
+
+    return write_file
+
+
+def make_list_files(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+    """Return the tool that lists a folder; arguments as in `file_tools`."""
+    inside = Root(root, max_bytes=max_bytes)
+
+    @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
+    def list_files(path: str = ".", pattern: str = "*") -> str:
+        """List the files and folders in a folder, one path per line; folders end with "/".
+
+        Args:
+            path: The folder, relative to the root folder; "." is the root folder itself.
+            pattern: Which names, for example "*.csv"; "**/*.csv" looks in folders below too.
+        """
+        names = inside.names(path, pattern)
+        if len(names) > MAX_NAMES:
+            names[MAX_NAMES:] = [f"… and more than these {MAX_NAMES:,}; choose a narrower pattern"]
+        return "\n".join(names) or f"nothing in '{path}' matches '{pattern}'"
+
+    return list_files
+
+
+def make_file_exists(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+    """Return the tool that looks for a file; arguments as in `file_tools`."""
+    inside = Root(root, max_bytes=max_bytes)
+
+    @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
+    def file_exists(path: str) -> bool:
+        """Tell whether a file or folder exists.
+
+        Args:
+            path: The file or folder, relative to the root folder.
+        """
+        return inside.exists(path)
+
+    return file_exists
+
+
+def _codec(encoding: str) -> str:
+    try:
+        name = codecs.lookup(encoding).name
+        "".encode(name)  # refuses codecs from bytes to bytes, such as hex and zip
+    except (LookupError, ValueError):
+        name = "undefined"
+    if name in _NO_FILE_ENCODINGS:
+        raise ToolError(f"the encoding {encoding!r} is unknown; use utf-8, utf-16 or latin-1")
+    return name
+
+
+def _decode(path: str, content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ToolError(
+            f"'{path}' is no {encoding} text: byte 0x{content[error.start]:02x} at offset "
+            f"{error.start:,}; pass the encoding it has, or treat it as no text file"
+        ) from None
+
+
+def _encode(path: str, content: str, encoding: str) -> bytes:
+    try:
+        return content.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise ToolError(
+            f"cannot write '{path}' in {encoding}: it has no {content[error.start]!a} "
+            f"(character {error.start + 1:,}); write it in utf-8"
+        ) from None

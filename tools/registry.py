@@ -1,0 +1,81 @@
+"""Tools by name, for the command line and for configuration; nothing is imported to list them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from cogwork.core.errors import ConfigurationError, UnknownNameError
+from cogwork.core.registry import Registry, nearest
+
+if TYPE_CHECKING:  # importing LangChain takes a second
+    from langchain_core.tools import BaseTool
+
+__all__ = ["ToolEntry", "load_tools", "tools"]
+
+ToolEntry: TypeAlias = Union["BaseTool", Callable[[Path], "BaseTool"]]
+"""A tool, or a function that makes one for a root folder."""
+
+tools: Registry[ToolEntry] = Registry("tool", group="cogwork.tools")
+"""Every tool that can be had by name; other packages add to it with the same entry-point
+group. Metadata: `effect`, `network`, and `group`, a name for several tools together."""
+
+tools.add(
+    "calculator",
+    "cogwork.tools.calculator:calculator",
+    description="Compute an arithmetic expression exactly.",
+    effect="read",
+    network=False,
+)
+for _name, _effect, _description in (
+    ("read_file", "read", "Read a text file inside the root folder."),
+    ("write_file", "write", "Write a text file inside the root folder, whole or not at all."),
+    ("list_files", "read", "List files and folders inside the root folder."),
+    ("file_exists", "read", "Tell whether a file or folder exists inside the root folder."),
+):
+    tools.add(
+        _name,
+        f"cogwork.tools.files:make_{_name}",
+        description=_description,
+        effect=_effect,
+        network=False,
+        group="files",
+    )
+
+
+def load_tools(names: Sequence[str], *, root: str | Path = ".") -> "list[BaseTool]":
+    """Return the tools called `names`, each once, in that order.
+
+    Args:
+        names: Names of tools, or of groups such as `files`.
+        root: The folder that tools for files cannot leave.
+
+    Raises:
+        UnknownNameError: There is no such tool or group; the nearest names are offered.
+        ConfigurationError: There is no such root, or what is registered is no tool.
+    """
+    wanted = [single for name in names for single in _members(name)]
+    return [_load(name, Path(root)) for name in dict.fromkeys(wanted)]
+
+
+def _members(name: str) -> list[str]:
+    if name in tools:
+        return [name]
+    groups = {str(entry.metadata["group"]) for entry in tools if "group" in entry.metadata}
+    if name not in groups:
+        raise UnknownNameError(
+            f"no tool is called '{name}'; {nearest(name, [*tools.names(), *groups])}"
+        )
+    return [entry.name for entry in tools if entry.metadata.get("group") == name]
+
+
+def _load(name: str, root: Path) -> "BaseTool":
+    from langchain_core.tools import BaseTool
+
+    thing = tools.get(name)
+    made = thing(root) if callable(thing) and not isinstance(thing, BaseTool) else thing
+    if not isinstance(made, BaseTool):
+        raise ConfigurationError(
+            f"'{name}' is registered as a tool but is {type(made).__name__!r}; register a "
+            "LangChain tool, or a function that takes the root folder and returns one"
+        )
+    return made

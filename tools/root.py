@@ -1,0 +1,266 @@
+"""One folder that its users cannot leave.
+
+A path is resolved first, so links that stay inside work; then it is walked from the
+root's descriptor, folder by folder and without following links, so that a link put in
+place in between leads nowhere. What is opened is checked on its own descriptor.
+"""
+
+import fnmatch
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from cogwork.core.errors import ConfigurationError, ToolError
+from cogwork.core.registry import nearest
+
+__all__ = ["MAX_BYTES", "MAX_NAMES", "Root"]
+
+MAX_BYTES = 10 * 1024 * 1024
+"""Bytes of the largest file that is read or written."""
+MAX_NAMES = 1_000
+"""Names that a listing shows."""
+
+_MAX_FOLDERS = 40  # how deep a listing goes; every level holds a descriptor open
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a named pipe would wait for its other end.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISLNK, "a link that leads nowhere"),
+)
+
+
+class Root:
+    """Reads, writes and lists files inside one folder.
+
+    Paths are relative to the folder, or absolute and inside of it.
+
+    Args:
+        folder: An existing folder.
+        max_bytes: Size of the largest file that is read or written.
+
+    Raises:
+        ConfigurationError: There is no such folder.
+    """
+
+    def __init__(self, folder: str | Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self.folder = Path(os.path.realpath(folder))
+        self.max_bytes = max_bytes
+        if not self.folder.is_dir():
+            raise ConfigurationError(
+                f"the root '{folder}' is no folder; create it or name another one"
+            )
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a regular file.
+
+        Raises:
+            ToolError: It is outside, missing, no regular file, too large or unreadable.
+        """
+        parts = self._parts(path)
+        with self._explained("read", path), self._open(parts[:-1]) as folder:
+            name = parts[-1] if parts else "."
+            self._check(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
+            descriptor = os.open(name, _READ, dir_fd=folder)
+            try:
+                self._check(path, os.fstat(descriptor))
+                with open(descriptor, "rb", closefd=False) as file:
+                    content = file.read(self.max_bytes + 1)
+            finally:
+                os.close(descriptor)
+        self._check_size(path, len(content))  # it may have grown, or hide its size as in /proc
+        return content
+
+    def write(self, path: str, content: bytes) -> None:
+        """Make `content` the whole content of a file, or leave everything as it was.
+
+        Missing folders are created; the permissions of an existing file are kept.
+
+        Raises:
+            ToolError: It is outside, no regular file, too large or cannot be written.
+        """
+        parts = self._parts(path)
+        self._check_size(path, len(content))
+        if not parts:
+            raise ToolError(f"'{path}' is a folder, the root '{self.folder}'; add a file name")
+        with self._explained("write", path), self._open(parts[:-1], create=True) as folder:
+            mode = self._mode(path, parts[-1], folder)
+            temporary = f".cogwork-{secrets.token_hex(8)}.tmp"
+            try:
+                _write_new(temporary, content, mode, folder)
+                os.replace(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
+            with suppress(OSError):  # some file systems cannot sync a folder
+                os.fsync(folder)
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or folder.
+
+        Raises:
+            ToolError: The path leads outside, or cannot be looked at.
+        """
+        parts = self._parts(path)
+        with self._explained("look at", path):
+            try:
+                with self._open(parts[:-1]) as folder:
+                    os.stat(parts[-1] if parts else ".", dir_fd=folder, follow_symlinks=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
+    def names(self, path: str = ".", pattern: str = "*") -> list[str]:
+        """Return the sorted paths in a folder, relative to the root; folders end with `/`.
+
+        At most `MAX_NAMES` + 1 are returned, so that a caller can see that there are more.
+
+        Args:
+            path: The folder.
+            pattern: As in a shell for names in the folder, `*.csv`; with `**/` before it,
+                for names in all folders below as well. A leading dot has to be in the
+                pattern; links are listed, not followed.
+
+        Raises:
+            ToolError: The folder is outside, missing or no folder, or the pattern is none.
+        """
+        deep, pattern = _split(pattern)
+        parts = self._parts(path)
+        with self._explained("list", path), self._open(parts) as folder:
+            found = list(islice(_walk(folder, pattern, deep=deep), MAX_NAMES + 1))
+        return sorted("/".join([*parts, name]) for name in found)
+
+    def _parts(self, path: str) -> tuple[str, ...]:
+        """The folders and the name that lead from the root to `path`, links resolved."""
+        try:
+            resolved = Path(os.path.realpath(self.folder / path))
+        except ValueError as error:
+            raise ToolError(f"{path!r} cannot be a path: {error}") from None
+        if not resolved.is_relative_to(self.folder):
+            raise ToolError(
+                f"'{path}' leads outside of the root '{self.folder}'; "
+                "give a path inside it, relative to it"
+            )
+        return resolved.relative_to(self.folder).parts
+
+    @contextmanager
+    def _open(self, parts: Sequence[str], *, create: bool = False) -> Iterator[int]:
+        """A descriptor of the folder that `parts` lead to."""
+        folder = os.open(self.folder, _FOLDER)
+        try:
+            for part in parts:
+                if create:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, dir_fd=folder)
+                inner = os.open(part, _FOLDER, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _mode(self, path: str, name: str, folder: int) -> int | None:
+        """The permissions of the file that is to be replaced; None if there is none."""
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        self._check_kind(path, status)
+        return stat.S_IMODE(status.st_mode) & 0o777
+
+    def _check(self, path: str, status: os.stat_result) -> None:
+        self._check_kind(path, status)
+        self._check_size(path, status.st_size)
+
+    def _check_kind(self, path: str, status: os.stat_result) -> None:
+        if stat.S_ISREG(status.st_mode):
+            return
+        kind = next((name for test, name in _KINDS if test(status.st_mode)), "something else")
+        raise ToolError(f"'{path}' in the root '{self.folder}' is {kind}, not a file")
+
+    def _check_size(self, path: str, size: int) -> None:
+        if size > self.max_bytes:
+            raise ToolError(
+                f"'{path}' in the root '{self.folder}' has {size:,} bytes or more; "
+                f"the limit is {self.max_bytes:,}"
+            )
+
+    @contextmanager
+    def _explained(self, doing: str, path: str) -> Iterator[None]:
+        """Turn what the operating system says into what a model can act on."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise ToolError(
+                f"'{path}' does not exist in the root '{self.folder}'; {self._nearest(path)}"
+            ) from None
+        except OSError as error:
+            kept = "; nothing was changed" if doing == "write" else ""
+            reason = (error.strerror or str(error)).lower()
+            raise ToolError(
+                f"cannot {doing} '{path}' in the root '{self.folder}': {reason}{kept}"
+            ) from error
+
+    def _nearest(self, path: str) -> str:
+        known: list[str] = []
+        with suppress(OSError), self._open(()) as folder:
+            known += islice(_walk(folder, "*", deep=True), MAX_NAMES)
+        return nearest(path, known) if known else "the root is empty"
+
+
+def _write_new(name: str, content: bytes, mode: int | None, folder: int) -> None:
+    descriptor = os.open(name, _CREATE, 0o666, dir_fd=folder)
+    try:
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _split(pattern: str) -> tuple[bool, str]:
+    """Whether a pattern goes into folders, and its part for names."""
+    deep = pattern == "**" or pattern.startswith("**/")
+    name = (pattern.removeprefix("**").removeprefix("/") or "*") if deep else pattern
+    if "/" in name or not name:
+        raise ToolError(
+            f"the pattern '{pattern}' is neither for names, as '*.csv', nor for names in all "
+            "folders below, as '**/*.csv'; give the folder as path"
+        )
+    return deep, name
+
+
+def _walk(folder: int, pattern: str, *, deep: bool) -> Iterator[str]:
+    hidden = pattern.startswith(".")
+    for at, folders, files, _ in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
+        if not hidden:
+            folders[:] = [name for name in folders if not name.startswith(".")]
+        prefix = at.removeprefix(".").removeprefix("/")
+        for name in sorted([*files, *(f"{name}/" for name in folders)]):
+            if name.startswith(".") and not hidden:
+                continue
+            if fnmatch.fnmatchcase(name.removesuffix("/"), pattern):
+                yield _printable(f"{prefix}/{name}" if prefix else name)
+        folders.sort()
+        if not deep or at.count("/") >= _MAX_FOLDERS:
+            folders.clear()
+
+
+def _printable(name: str) -> str:
+    """A name without the stand-ins for bytes that are not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
