@@ -74,19 +74,21 @@ def estimate_tokens(message: AnyMessage) -> int:
     scripts; a picture counts as 1,000.
     """
     content = message.content
-    size = _size(content) if isinstance(content, str) else sum(map(_size, content))
+    size = len(content) if type(content) is str and content.isascii() else _size(content)
     if message.type == "ai":
         for call in message.tool_calls:
-            size += sum(map(_size, call["args"].values())) + 40
+            size += 40 + sum(map(_size, call["args"].values()))
         for invalid in message.invalid_tool_calls:
             size += _size(invalid["args"])
     return 4 + size // 4
 
 
 def _size(value: Any) -> int:
-    """Bytes of a text, of a content block, or of an argument as it is sent."""
+    """Bytes of a text, of content blocks, or of an argument as it is sent."""
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode(errors="replace"))
+    if isinstance(value, list):
+        return sum(map(_size, value))
     if isinstance(value, dict):
         if "image" in str(value.get("type")):
             return 4_000

@@ -5,26 +5,23 @@ plain JSON, because LangChain hands metadata to tracers.
 """
 
 import dataclasses
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints, overload
+from typing import Any, Literal, TypeVar, cast, get_args, overload
 
-from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as langchain_tool
 from langgraph.types import RetryPolicy
 from typing_extensions import TypedDict, Unpack
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.retry import is_transient, retry_policy
+from cogwork.tools.quick import quick
 
 __all__ = [
     "Effect",
-    "QuickTool",
     "SpecFields",
     "ToolOptions",
     "ToolSpec",
@@ -42,59 +39,6 @@ _KEY = "cogwork"
 _BACKOFF = ("initial_interval", "backoff_factor", "max_interval", "max_attempts", "jitter")
 
 SomeTool = TypeVar("SomeTool", bound=BaseTool)
-
-
-class QuickTool(StructuredTool):
-    """LangChain's tool, which looks up once what its function takes instead of at each call.
-
-    The look-up evaluates type hints; measured, it is a tenth of a whole ReAct step.
-    """
-
-    def _run(
-        self,
-        *args: Any,
-        config: RunnableConfig,
-        run_manager: CallbackManagerForToolRun | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if self.func is None:
-            return super()._run(*args, config=config, run_manager=run_manager, **kwargs)
-        return self.func(*args, **kwargs, **_extras(self.func, config, run_manager))
-
-    async def _arun(
-        self,
-        *args: Any,
-        config: RunnableConfig,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if self.coroutine is None:
-            return await super()._arun(*args, config=config, run_manager=run_manager, **kwargs)
-        return await self.coroutine(*args, **kwargs, **_extras(self.coroutine, config, run_manager))
-
-
-def _extras(
-    function: Callable[..., Any],
-    config: RunnableConfig,
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
-) -> dict[str, Any]:
-    """What a tool's function takes besides the model's arguments: its config and callbacks."""
-    config_name, takes_callbacks = _takes(function)
-    extras: dict[str, Any] = {config_name: config} if config_name else {}
-    if takes_callbacks and run_manager:
-        extras["callbacks"] = run_manager.get_child()
-    return extras
-
-
-@lru_cache(maxsize=1024)
-def _takes(function: Callable[..., Any]) -> tuple[str | None, bool]:
-    """The name of the parameter for the config, and whether there is one for callbacks."""
-    try:
-        hints = get_type_hints(function)
-    except (NameError, TypeError):
-        hints = {}
-    named = next((name for name, hint in hints.items() if hint is RunnableConfig), None)
-    return named, "callbacks" in inspect.signature(function).parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +155,8 @@ def tool(
     build = cast("Any", langchain_tool)
     made = build(*(part for part in (name_or_callable, runnable) if part is not None), **given)
     if isinstance(made, BaseTool):
-        return _mark(_quick(made), spec)
-    return lambda thing: _mark(_quick(made(thing)), spec)
+        return _mark(quick(made), spec)
+    return lambda thing: _mark(quick(made(thing)), spec)
 
 
 def spec_of(tool: BaseTool) -> ToolSpec:
@@ -260,12 +204,6 @@ def _declare(base: ToolSpec, declared: Mapping[str, Any]) -> ToolSpec:
         return spec
     repeatable = spec.idempotent or spec.effect == "read"
     return dataclasses.replace(spec, retry=retry_policy() if repeatable else None)
-
-
-def _quick(made: BaseTool) -> BaseTool:
-    if type(made) is not StructuredTool:
-        return made
-    return QuickTool(**{name: getattr(made, name) for name in made.model_fields_set})
 
 
 def _mark(tool: SomeTool, spec: ToolSpec) -> SomeTool:

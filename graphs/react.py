@@ -1,0 +1,180 @@
+"""ReAct: think, act, observe, until the model answers.
+
+                    no call          ┌─────────┐
+    START ─▶ think ─────────────────▶│   END   │
+               ▲ ╲ one Send a call   └─────────┘
+               │  ▼
+        observe ◀─ act
+
+Each call of a turn is a task of its own: calls run in parallel, a finished one is not run
+again after a crash, and each may interrupt. `observe` says when to stop; then `think`
+answers one last time, with no tools bound, from what was found.
+
+Yao et al. (2022), ReAct: Synergizing Reasoning and Acting in Language Models,
+https://arxiv.org/abs/2210.03629
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NotRequired
+
+from langchain_core.messages import AIMessage
+from langchain_core.tools import BaseTool, tool
+from langgraph.cache.base import BaseCache
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
+from langgraph.types import Checkpointer, RetryPolicy, Send
+from typing_extensions import TypedDict
+
+from cogwork.core.errors import ConfigurationError
+from cogwork.core.messages import Messages
+from cogwork.core.models import ChatModel, create_chat_model
+from cogwork.core.retry import is_transient
+from cogwork.core.structured import Schema
+from cogwork.memory import with_state_types
+from cogwork.nodes.action import make_act
+from cogwork.nodes.history import tool_calls_of
+from cogwork.nodes.observation import make_observe
+from cogwork.nodes.response import make_respond
+from cogwork.nodes.thought import Prompt, make_think
+
+__all__ = ["ReactInput", "ReactState", "StructuredReactState", "create_react_agent"]
+
+StopReason = Literal["answered", "step_limit", "no_progress"]
+
+
+class ReactInput(TypedDict):
+    """What a run is given."""
+
+    messages: Messages
+
+
+class ReactState(TypedDict):
+    """What a thread remembers."""
+
+    messages: Messages
+    stop_reason: NotRequired[StopReason | None]
+
+
+class StructuredReactState(ReactState):
+    """What it remembers besides when there is a `response_format`."""
+
+    structured_response: NotRequired[Any]
+
+
+def route_after_think(answer: AIMessage, done: str) -> list[Send] | str:
+    """Send each call to `act`; without calls the thought is the answer."""
+    return [Send("act", call) for call in tool_calls_of(answer)] or done
+
+
+def create_react_agent(
+    model: str | ChatModel | None = None,
+    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    *,
+    prompt: Prompt | None = None,
+    response_format: Schema | None = None,
+    max_steps: int = 10,
+    max_repeats: int = 3,
+    max_history_tokens: int = 100_000,
+    tool_timeout: float | None = None,
+    max_tool_output: int = 20_000,
+    state_schema: type[Any] | None = None,
+    context_schema: type[Any] | None = None,
+    checkpointer: Checkpointer = None,
+    store: BaseStore | None = None,
+    cache: BaseCache[Any] | None = None,
+    interrupt_before: list[str] | None = None,
+    interrupt_after: list[str] | None = None,
+    debug: bool = False,
+    name: str | None = "react",
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Create an agent that reasons and acts in turns until it can answer.
+
+    The result's `messages` hold the whole thread, `stop_reason` says why the loop ended
+    (`answered`, `step_limit` or `no_progress`), and `cogwork.nodes.trace` reads the steps.
+
+    Args:
+        model: A chat model, a name such as `"openai:gpt-5.5"`, or `None` for the one that
+            is configured.
+        tools: LangChain tools, or functions with a docstring.
+        prompt: A system prompt, or a function from the state to the messages to send.
+        response_format: A schema; the answer is then also given in `structured_response`.
+        max_steps: Steps (one thought with its calls) that one question may take.
+        max_repeats: How often one question may meet the same call with the same result.
+        max_history_tokens: How much history the model is shown, in estimated tokens.
+        tool_timeout: Seconds for one attempt at a tool that declares none itself; `None`
+            for no limit.
+        max_tool_output: Characters of a tool's result that are kept.
+        state_schema: A `TypedDict` with the keys of `ReactState` (of `StructuredReactState`
+            with a `response_format`) and more for your tools.
+        context_schema: The type of the run's `context`, for tools and prompts.
+        checkpointer: Makes threads durable; see `cogwork.memory.create_checkpointer`.
+        store: Long-term memory for the tools.
+        cache: Cache for nodes that have a cache policy.
+        interrupt_before: Nodes before which a run stops for a person.
+        interrupt_after: Nodes after which a run stops for a person.
+        debug: Whether LangGraph prints each super-step.
+        name: Name of the graph, also as a node of another one.
+
+    Raises:
+        ConfigurationError: The model is unknown, its key is missing, or it cannot call
+            tools; or a limit is not positive.
+        ModelError: From a run: the model cannot be reached or answers nothing usable.
+
+    Example:
+        >>> from cogwork.tools import load_tools
+        >>> agent = create_react_agent("offline", load_tools(["calculator"]))
+        >>> agent.invoke({"messages": "What is 6 * 7?"})["messages"][-1].text
+        'The answer is 42.'
+    """
+    limits = {
+        "max_steps": max_steps,
+        "max_repeats": max_repeats,
+        "max_history_tokens": max_history_tokens,
+        "tool_timeout": tool_timeout,
+        "max_tool_output": max_tool_output,
+    }
+    for limit, value in limits.items():
+        if value is not None and value <= 0:
+            raise ConfigurationError(f"{limit} is {value}; it must be more than 0")
+    chat = create_chat_model(model)
+    ready = [given if isinstance(given, BaseTool) else tool(given) for given in tools]
+    retry = RetryPolicy(retry_on=is_transient, initial_interval=1.0, max_interval=30.0)
+    done = "respond" if response_format else END
+    ends = {"act": "calls", done: "answer"} if ready else {done: "answer"}
+
+    state = state_schema or (StructuredReactState if response_format else ReactState)
+    builder = StateGraph(state, context_schema, input_schema=state_schema or ReactInput)
+    builder.add_node(
+        "think",
+        make_think(
+            chat,
+            ready,
+            prompt=prompt,
+            max_history_tokens=max_history_tokens,
+            route=partial(route_after_think, done=done),
+        ),
+        retry_policy=retry,
+        destinations=ends,
+    )
+    builder.add_edge(START, "think")
+    if ready:
+        builder.add_node("act", make_act(ready, timeout=tool_timeout, max_output=max_tool_output))
+        builder.add_node("observe", make_observe(max_steps=max_steps, max_repeats=max_repeats))
+        builder.add_edge("act", "observe")
+        builder.add_edge("observe", "think")
+    if response_format:
+        builder.add_node("respond", make_respond(chat, response_format), retry_policy=retry)
+        builder.add_edge("respond", END)
+    graph = builder.compile(
+        with_state_types(checkpointer, state, response_format),
+        store=store,
+        cache=cache,
+        interrupt_before=interrupt_before,
+        interrupt_after=interrupt_after,
+        debug=debug,
+        name=name,
+    )
+    # LangGraph's limit counts super-steps, three a step here; ours counts steps.
+    return graph.with_config(recursion_limit=3 * max_steps + 10)

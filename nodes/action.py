@@ -1,0 +1,196 @@
+"""The action of a ReAct loop: one tool call, run with a limit, its failure an observation."""
+
+import inspect
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, ToolException
+from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command, RetryPolicy
+from pydantic import ValidationError
+
+from cogwork.core.bridge import Node, in_thread, node, on_loop, pause
+from cogwork.core.errors import BudgetError, CogworkError, redact
+from cogwork.core.registry import nearest
+from cogwork.core.retry import retry_after
+from cogwork.tools.base import ToolSpec, spec_of
+
+__all__ = ["make_act"]
+
+
+def make_act(
+    tools: Sequence[BaseTool],
+    *,
+    timeout: float | None = None,
+    max_output: int = 20_000,
+) -> Node:
+    """Make the node that runs one tool call.
+
+    It takes the call itself as its input: a router sends each call of a turn to it with
+    `Send("act", call)`, so that calls run in parallel, each with its own checkpointed
+    result and its own interrupts. An unknown tool, invalid arguments, a timeout and a
+    failure come back as observations that the model can correct; interrupts pass.
+
+    Async tools run on the loop, synchronous ones in a thread of their own, or directly
+    where the run is synchronous and sets no limit.
+
+    Args:
+        tools: What may be called.
+        timeout: Seconds for one attempt where a tool declares none; `None` for no limit.
+        max_output: Characters of a result that are kept; beyond them head and tail stay.
+    """
+    ready = {tool.name: _Ready(tool, timeout) for tool in tools}
+
+    @node
+    async def act(call: Mapping[str, Any], config: RunnableConfig) -> Any:
+        """Run one tool call.
+
+        Reads: the call it is sent
+        Writes: messages
+        """
+        started = time.perf_counter()
+        outcome = await _outcome(ready, call, config)
+        if not isinstance(outcome, ToolMessage):
+            return outcome
+        outcome.content = _shorten(outcome.content, max_output)
+        seconds = round(time.perf_counter() - started, 6)
+        outcome.response_metadata = {**outcome.response_metadata, "seconds": seconds}
+        return {"messages": [outcome]}
+
+    return act
+
+
+class _Ready:
+    """A tool with what is known of it, looked up once."""
+
+    __slots__ = ("is_async", "reaches_in", "spec", "timeout", "tool")
+
+    def __init__(self, tool: BaseTool, timeout: float | None) -> None:
+        self.tool = tool
+        self.spec: ToolSpec = spec_of(tool)
+        self.timeout = self.spec.timeout or timeout
+        self.is_async = _is_async(tool)
+        self.reaches_in = ToolNode([tool], handle_tool_errors=False) if _is_injected(tool) else None
+
+    async def run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
+        if self.reaches_in is not None:
+            result = await on_loop(self.timeout, self.reaches_in.ainvoke, [call], config)
+            messages = result.get("messages") if isinstance(result, dict) else None
+            return messages[0] if messages else result
+        if self.is_async:
+            return await on_loop(self.timeout, self.tool.ainvoke, dict(call), config)
+        return await in_thread(self.timeout, self.tool.invoke, dict(call), config)
+
+
+async def _outcome(
+    ready: Mapping[str, _Ready], call: Mapping[str, Any], config: RunnableConfig
+) -> ToolMessage | Command[Any] | list[Any]:
+    """The call's result, or a message that says why there is none."""
+    name = str(call["name"])
+    if call.get("error") or call["type"] == "invalid_tool_call":
+        return _failure(call, f"the arguments are not valid JSON: {call['args']!r:.500}")
+    if name not in ready:
+        return _failure(call, f"no tool is called '{name}'; {nearest(name, list(ready))}")
+    tool = ready[name]
+    try:
+        result = await _attempts(tool, call, config)
+    except (GraphBubbleUp, BudgetError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model sees it
+        return _failure(call, _reason(error, tool))
+    if isinstance(result, (ToolMessage, Command, list)):
+        return result
+    return ToolMessage(str(result), name=name, tool_call_id=call["id"])
+
+
+async def _attempts(tool: _Ready, call: Mapping[str, Any], config: RunnableConfig) -> Any:
+    policy = tool.spec.retry or RetryPolicy(max_attempts=1)
+    for attempt in range(1, policy.max_attempts + 1):
+        try:
+            return await tool.run(call, config)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:
+            if attempt == policy.max_attempts or not _retries(policy, error):
+                raise
+            await pause(_delay(policy, attempt, error))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _retries(policy: RetryPolicy, error: Exception) -> bool:
+    wanted = policy.retry_on
+    if isinstance(wanted, type) or not callable(wanted):
+        return isinstance(error, wanted if isinstance(wanted, type) else tuple(wanted))
+    return wanted(error)
+
+
+def _delay(policy: RetryPolicy, attempt: int, error: Exception) -> float:
+    """Seconds before the next attempt: what the server asked for, else exponential backoff."""
+    asked = retry_after(error)
+    if asked is not None:
+        return min(asked, policy.max_interval)
+    backoff = policy.initial_interval * policy.backoff_factor ** (attempt - 1)
+    spread = random.uniform(0.5, 1.0) if policy.jitter else 1.0  # noqa: S311 - no secret
+    return min(backoff * spread, policy.max_interval)
+
+
+def _failure(call: Mapping[str, Any], reason: str) -> ToolMessage:
+    return ToolMessage(
+        f"Error: {redact(reason)}", name=call["name"], tool_call_id=call["id"], status="error"
+    )
+
+
+def _reason(error: Exception, tool: _Ready) -> str:
+    name = tool.tool.name
+    if isinstance(error, ValidationError):
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']} "
+            f"(got {fault['input']!r:.100})"
+            for fault in error.errors(include_url=False, include_context=False)
+        )
+        return f"invalid arguments for {name}: {faults}"
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"{name} did not answer within {tool.timeout:g} seconds"
+    if isinstance(error, CogworkError):
+        return error.safe_message()
+    if isinstance(error, ToolException):
+        return str(error)
+    return f"{name} failed: {type(error).__name__}: {error}"
+
+
+def _shorten(content: Any, limit: int) -> Any:
+    if not isinstance(content, str):
+        return [
+            {**block, "text": _shorten(block["text"], limit)}
+            if isinstance(block, dict) and isinstance(block.get("text"), str)
+            else block
+            for block in content
+        ]
+    if len(content) <= limit:
+        return content
+    head, tail = limit * 3 // 4, limit // 4
+    return (
+        f"{content[:head]}\n[… {len(content) - head - tail:,} of {len(content):,} characters "
+        f"left out …]\n{content[-tail:]}"
+    )
+
+
+def _is_async(tool: BaseTool) -> bool:
+    """Whether the tool has an async body of its own, rather than a thread around a sync one."""
+    if hasattr(tool, "coroutine"):
+        return tool.coroutine is not None
+    return type(tool)._arun is not BaseTool._arun  # noqa: SLF001 - LangChain asks it the same way
+
+
+def _is_injected(tool: BaseTool) -> bool:
+    """Whether the graph gives the tool arguments (state, store, runtime) besides the model's."""
+    shown = tool.tool_call_schema
+    asked = shown["properties"] if isinstance(shown, dict) else shown.__annotations__
+    body = getattr(tool, "coroutine", None) or getattr(tool, "func", None) or tool._run  # noqa: SLF001 - a tool's body
+    hidden = set(inspect.signature(body).parameters) - set(asked)
+    return bool(hidden - {"config", "run_manager", "callbacks", "args", "kwargs"})

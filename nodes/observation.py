@@ -1,0 +1,73 @@
+"""The observation of a ReAct loop: what came back, and whether it leads anywhere."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
+
+from cogwork.core.bridge import Node, node
+from cogwork.nodes.history import tool_calls_of
+
+__all__ = ["make_observe"]
+
+
+def make_observe(*, max_steps: int = 10, max_repeats: int = 3) -> Node:
+    """Make the node that decides whether the loop goes on after a step.
+
+    Args:
+        max_steps: Steps (one thought with its calls) that one question may take.
+        max_repeats: How often one question may meet the same call with the same result.
+    """
+
+    @node
+    def observe(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
+        """Stop a loop that is at its limit or makes no progress.
+
+        Reads: messages
+        Writes: stop_reason
+        """
+        messages = state["messages"]
+        steps = _steps(messages)
+        if len(steps) >= max_steps:
+            return {"stop_reason": "step_limit"}
+        if len(steps) >= max_repeats and _repeats(messages, steps) >= max_repeats:
+            return {"stop_reason": "no_progress"}
+        return {"stop_reason": None}
+
+    return observe
+
+
+def _steps(messages: Sequence[AnyMessage]) -> list[int]:
+    """The places of the thoughts since the last question, newest first."""
+    steps = []
+    for place in range(len(messages) - 1, -1, -1):
+        kind = messages[place].type
+        if kind == "ai":
+            steps.append(place)
+        elif kind == "human":
+            break
+    return steps
+
+
+def _repeats(messages: Sequence[AnyMessage], steps: Sequence[int]) -> int:
+    """How often a call of the newest step was made with the same result, itself included."""
+    counts: Counter[str] = Counter()
+    for wanted in tool_calls_of(messages[steps[0]]):
+        found = _result(messages, steps[0], wanted)
+        for place in steps:
+            for call in tool_calls_of(messages[place]):
+                if call["args"] == wanted["args"] and call["name"] == wanted["name"]:
+                    counts[wanted["id"]] += _result(messages, place, call) == found
+    return max(counts.values())
+
+
+def _result(messages: Sequence[AnyMessage], place: int, call: Mapping[str, Any]) -> Any:
+    """What a call gave; ids need only be unique within a thought."""
+    for message in messages[place + 1 :]:
+        if message.type != "tool":
+            break
+        if message.tool_call_id == call["id"]:
+            return message.content
+    return None

@@ -1,0 +1,142 @@
+"""The thought of a ReAct loop: the model looks at what is known and decides what to do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.types import Command, Send
+
+from cogwork.core.bridge import Node, node
+from cogwork.core.errors import ConfigurationError, ModelError
+from cogwork.core.models import ChatModel, ask_model
+from cogwork.nodes.history import bound_history, tool_calls_of
+
+__all__ = ["Goto", "Prompt", "make_think"]
+
+Prompt: TypeAlias = str | SystemMessage | Callable[[Any], Sequence[AnyMessage]]
+"""A system prompt, or a function from the state to all the messages that are sent."""
+
+Goto: TypeAlias = Sequence[Send | str] | Send | str
+"""Where a graph goes on: node names, or `Send`s to them."""
+
+_CONCLUDE = {
+    "step_limit": "The step limit is reached and no tool can be called any more.",
+    "no_progress": "The same call gave the same result again and again, so no tool can be "
+    "called any more.",
+}
+_ANSWER_NOW = (
+    "Answer the question now, only from what was found above; say what is missing, if anything."
+)
+_EMPTY = "Your last message was empty. Answer the question, or call a tool."
+
+
+def make_think(
+    model: ChatModel,
+    tools: Sequence[BaseTool] = (),
+    *,
+    prompt: Prompt | None = None,
+    max_history_tokens: int = 100_000,
+    route: Callable[[AIMessage], Goto] | None = None,
+) -> Node:
+    """Make the node that asks the model what to do next.
+
+    When the state has a `stop_reason`, the model is asked one last time, with no tools
+    bound, to answer from what was found. An empty message is asked about once.
+
+    Args:
+        model: Any LangChain chat model.
+        tools: What the model may call.
+        prompt: A system prompt, or a function from the state to the messages to send.
+        max_history_tokens: How much history the model is shown, in estimated tokens.
+        route: Says from the answer where the graph goes on; without it, the graph's edges do.
+
+    Raises:
+        ConfigurationError: The model cannot call tools.
+        ModelError: From the node: the model cannot be reached, or answers nothing twice.
+    """
+    with_tools = _bind(model, tools) if tools else model
+
+    @node
+    async def think(state: Any, config: RunnableConfig) -> dict[str, Any] | Command[Any]:
+        """Ask the model for a tool call or an answer.
+
+        Reads: messages, stop_reason
+        Writes: messages, stop_reason
+        """
+        stopped = _stop_reason(state)
+        history = bound_history(state["messages"], max_history_tokens)
+        sent = _with_prompt(prompt, state, history)
+        if stopped:
+            sent.append(HumanMessage(f"{_CONCLUDE.get(stopped, stopped)} {_ANSWER_NOW}"))
+        answer = await _ask(model if stopped else with_tools, sent, config)
+        if stopped:
+            answer = _without_calls(answer, stopped)
+        update: dict[str, Any] = {"messages": [answer]}
+        if not tool_calls_of(answer):
+            update["stop_reason"] = stopped or "answered"
+        return Command(update=update, goto=route(answer)) if route else update
+
+    return think
+
+
+async def _ask(model: ChatModel, sent: list[AnyMessage], config: RunnableConfig) -> AIMessage:
+    for messages in (sent, [*sent, HumanMessage(_EMPTY)]):
+        answer = await ask_model(model, messages, config)
+        if not isinstance(answer, AIMessage):
+            raise ModelError(
+                f"the model answered with {type(answer).__name__} in place of an AIMessage; "
+                "pass a chat model"
+            )
+        if answer.text.strip() or tool_calls_of(answer):
+            return answer
+    raise ModelError(
+        "the model answered with an empty message, twice; try another model, "
+        "or a smaller max_history_tokens"
+    )
+
+
+def _stop_reason(state: Any) -> str | None:
+    """Why this turn must conclude; what an earlier turn left behind does not count."""
+    messages = state["messages"]
+    if messages and isinstance(messages[-1], ToolMessage):
+        reason: str | None = state.get("stop_reason")
+        return reason
+    return None
+
+
+def _with_prompt(prompt: Prompt | None, state: Any, history: list[AnyMessage]) -> list[AnyMessage]:
+    if prompt is None:
+        return history
+    if isinstance(prompt, str):
+        return [SystemMessage(prompt), *history]
+    if isinstance(prompt, BaseMessage):
+        return [prompt, *history]
+    return list(prompt({**state, "messages": history}))
+
+
+def _without_calls(answer: AIMessage, stopped: str) -> AIMessage:
+    """The last answer calls nothing; a model that tries to has not really answered."""
+    if not tool_calls_of(answer):
+        return answer
+    said = f"{answer.text.strip()}\n{_CONCLUDE.get(stopped, stopped)} There is no answer."
+    return AIMessage(said.strip(), id=answer.id, usage_metadata=answer.usage_metadata)
+
+
+def _bind(model: ChatModel, tools: Sequence[BaseTool]) -> ChatModel:
+    try:
+        bound: ChatModel = model.bind_tools(tools)  # type: ignore[attr-defined]  # fallbacks forward it
+    except (AttributeError, NotImplementedError) as error:
+        raise ConfigurationError(
+            f"{type(model).__name__} cannot call tools (it has no bind_tools); "
+            "choose a model that can, or pass no tools"
+        ) from error
+    return bound
