@@ -1,0 +1,196 @@
+"""The command line: `cogwork run | graphs | show | doctor`.
+
+Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 130 interrupted.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from cogwork.core.errors import CogworkError, ConfigurationError, redact
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+
+    from cogwork.core.settings import Settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cogwork",
+    help="Agents on LangGraph: run them, look at them, see what they need.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("run")
+def run_command(  # noqa: PLR0917 - one parameter an option
+    graph: Annotated[str, typer.Argument(help="Name of a graph; `cogwork graphs` lists them.")],
+    question: Annotated[
+        str | None, typer.Argument(help="What to do; without it an interrupted thread goes on.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Such as openai:gpt-5.5, ollama:qwen3, or offline.")
+    ] = None,
+    tool: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a tool, or 'files'; repeatable.", show_default="all"),
+    ] = None,
+    thread: Annotated[
+        str | None, typer.Option(help="Go on with this thread.", show_default="a new one")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="The folder that file tools may touch.", show_default=".")
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps that the question may take.", show_default="10")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Run a graph and tell what it thinks, does and sees."""
+    import asyncio
+
+    from rich.console import Console
+
+    from cogwork.core.models import describe_model
+    from cogwork.core.settings import load_settings
+    from cogwork.memory import create_checkpointer
+    from cogwork.runtime import run
+    from cogwork.runtime.console import Narrator
+
+    chosen = {"model": model, "root": root, "max_steps": max_steps}
+    settings = load_settings(config, **{k: v for k, v in chosen.items() if v is not None})
+    with create_checkpointer(settings.checkpointer) as checkpointer:
+        built = _build(graph, settings, tool, checkpointer)
+        name = thread or run.new_thread()
+        try:
+            if as_json:
+                typer.echo(asyncio.run(run.run_as_json(built, question, name)))
+                return
+            console = Console()
+            console.print(f"[dim]{describe_model(settings)}[/]", highlight=False, soft_wrap=True)
+            asyncio.run(run.run(built, question, name, Narrator(console)))
+        except KeyboardInterrupt:
+            typer.echo(f"\ninterrupted; go on with: cogwork run {graph} --thread {name}", err=True)
+            raise typer.Exit(130) from None
+        if thread is None:
+            typer.echo(f"(ask more in the same thread with --thread {name})", err=True)
+
+
+@app.command("graphs")
+def graphs_command(as_json: Json = False) -> None:
+    """List the graphs that can be run."""
+    from cogwork.graphs.registry import graphs
+
+    if as_json:
+        typer.echo(json.dumps([{"name": e.name, "description": e.description} for e in graphs]))
+        return
+    width = max(map(len, graphs.names()))
+    for entry in graphs:
+        typer.echo(f"{entry.name:<{width}}  {entry.description}")
+
+
+@app.command("show")
+def show_command(
+    graph: Annotated[str, typer.Argument(help="Name of a graph; `cogwork graphs` lists them.")],
+    form: Annotated[
+        str, typer.Option("--format", help="ascii, mermaid or svg.", metavar="FORMAT")
+    ] = "ascii",
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file.", show_default="print it")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Draw a graph, without network."""
+    from cogwork.core import topology
+    from cogwork.core.registry import nearest
+    from cogwork.core.settings import load_settings
+
+    forms = {"ascii": topology.to_ascii, "mermaid": topology.to_mermaid, "svg": topology.to_svg}
+    if form not in forms:
+        raise ConfigurationError(f"no format is called '{form}'; {nearest(form, list(forms))}")
+    settings = load_settings(config, model="offline")
+    drawn = forms[form](_build(graph, settings, None, None))
+    if output is None:
+        typer.echo(drawn)
+        return
+    try:
+        output.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write to {output}: {error.strerror}; choose another --output"
+        ) from error
+
+
+@app.command("doctor")
+def doctor_command(config: Config = None, as_json: Json = False) -> None:
+    """Say what is installed, which model would be used and why, and what is missing."""
+    from cogwork.core.settings import load_settings
+    from cogwork.runtime.doctor import examine
+
+    findings = examine(load_settings(config))
+    if as_json:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings]))
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+    if any(finding.status == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> NoReturn:
+    """Run the command line; every error is one line with the way out, never a stack trace."""
+    try:
+        app()
+        sys.exit(0)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        sys.exit(_explain(error))
+
+
+def _build(
+    name: str,
+    settings: "Settings",
+    tool_names: list[str] | None,
+    checkpointer: "BaseCheckpointSaver[Any] | None",
+) -> "CompiledStateGraph[Any, Any, Any, Any]":
+    from cogwork.core.models import create_chat_model
+    from cogwork.graphs.registry import graphs
+    from cogwork.tools import load_tools
+    from cogwork.tools.registry import tools
+
+    return graphs.get(name)(
+        create_chat_model(settings=settings),
+        load_tools(tool_names or tools.names(), root=settings.root),
+        max_steps=settings.max_steps,
+        tool_timeout=settings.tool_timeout,
+        checkpointer=checkpointer,
+    )
+
+
+def _explain(error: Exception) -> int:
+    """Tell the error on stderr and return the exit code."""
+    if isinstance(error, CogworkError):
+        typer.echo(f"error: {error.safe_message()}", err=True)
+        return 2 if isinstance(error, ConfigurationError) else 1
+    kind = type(error).__name__
+    typer.echo(
+        f"error: {kind}: {redact(str(error))} (a fault in cogwork, or in a graph or tool of "
+        "yours; `python -X dev -m cogwork …` shows where)",
+        err=True,
+    )
+    return 1

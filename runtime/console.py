@@ -1,0 +1,83 @@
+"""How a run is told on a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import AnyMessage, ToolMessage
+from rich.console import Console
+from rich.markup import escape
+
+from cogwork.nodes.history import tool_calls_of
+
+__all__ = ["Narrator"]
+
+_STOPPED = {
+    "step_limit": "stopped at the step limit; --max-steps raises it",
+    "no_progress": "stopped: the same call gave the same result again and again",
+}
+
+
+class Narrator:
+    """Tells thoughts, actions and observations as they happen.
+
+    Args:
+        console: Where to.
+        max_lines: Lines of an observation that are shown.
+    """
+
+    def __init__(self, console: Console, *, max_lines: int = 8) -> None:
+        self._console = console
+        self._max_lines = max_lines
+        self._is_talking = False
+
+    def words(self, text: str) -> None:
+        """Some words of a thought or an answer, as the model says them."""
+        if not text:
+            return
+        if not self._is_talking:
+            self._console.print("[bold cyan]●[/] ", end="")
+            self._is_talking = True
+        self._console.print(escape(text), end="", highlight=False, soft_wrap=True)
+
+    def message(self, message: AnyMessage) -> None:
+        """A whole message that a node has written."""
+        if isinstance(message, ToolMessage):
+            self._observation(message)
+            return
+        if not self._is_talking:
+            self.words(message.text)
+        if self._is_talking:
+            self._console.print()
+            self._is_talking = False
+        for call in tool_calls_of(message):
+            arguments = call["args"]
+            if isinstance(arguments, Mapping):
+                arguments = ", ".join(f"{name}={_brief(v)}" for name, v in arguments.items())
+            self._console.print(
+                f"  [bold yellow]→[/] [bold]{escape(str(call['name']))}[/]({escape(arguments)})",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def end(self, state: Mapping[str, Any]) -> None:
+        """Why the run ended, where that is not plain."""
+        reason = _STOPPED.get(state.get("stop_reason") or "")
+        if reason:
+            self._console.print(f"[yellow]{reason}[/]")
+
+    def _observation(self, message: ToolMessage) -> None:
+        lines = message.text.splitlines() or ["(nothing)"]
+        shown = lines[: self._max_lines]
+        if len(lines) > len(shown):
+            shown.append(f"… {len(lines) - len(shown)} more lines")
+        mark = "[bold red]✗[/]" if message.status == "error" else "[bold green]←[/]"
+        seconds = message.response_metadata.get("seconds")
+        took = f" [dim]{seconds:.3f} s[/]" if seconds is not None else ""
+        for place, line in enumerate(shown):
+            lead, end = (f"  {mark} ", took) if place == 0 else ("    ", "")
+            self._console.print(f"{lead}{escape(line)}{end}", highlight=False, soft_wrap=True)
+
+
+def _brief(value: Any, limit: int = 100) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"

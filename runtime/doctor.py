@@ -1,0 +1,100 @@
+"""What is installed, what would be used and why, and what is missing and how to get it."""
+
+import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from cogwork.core.errors import CogworkError
+from cogwork.core.settings import Settings
+
+__all__ = ["Finding", "examine"]
+
+_PACKAGES = ("cogwork", "langgraph", "langchain-core", "langchain-openai", "pydantic")
+_EXTRAS = {
+    "postgres": ("langgraph-checkpoint-postgres", "checkpoints in PostgreSQL"),
+    "serve": ("langgraph-cli", "LangGraph's server (`make serve`)"),
+    "langchain": ("langchain", "providers other than OpenAI, and LangChain's own agents"),
+    "notebooks": ("ipykernel", "the notebooks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    status: Literal["ok", "missing", "broken"]
+    text: str
+
+    def __str__(self) -> str:
+        mark = {"ok": "✓", "missing": "·", "broken": "✗"}[self.status]
+        return f"{mark} {self.name:<14} {self.text}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding for JSON."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at this machine with these settings; changes nothing but an empty checkpoint file."""
+    return [
+        *_versions(),
+        _model(settings),
+        Finding(
+            "embeddings",
+            "ok",
+            f"'{settings.embeddings}' is set; nothing in this version needs embeddings yet",
+        ),
+        _checkpointer(settings),
+        _root(settings),
+        *_extras(),
+    ]
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("python", "ok", platform.python_version())
+    for package in _PACKAGES:
+        yield Finding(package, "ok", version(package))
+
+
+def _model(settings: Settings) -> Finding:
+    from cogwork.core.models import create_chat_model, describe_model
+
+    try:
+        create_chat_model(settings=settings)
+    except CogworkError as error:
+        return Finding("model", "broken", error.safe_message())
+    return Finding("model", "ok", describe_model(settings))
+
+
+def _checkpointer(settings: Settings) -> Finding:
+    from cogwork.core.errors import redact
+    from cogwork.memory import create_checkpointer
+
+    try:
+        with create_checkpointer(settings.checkpointer) as checkpointer:
+            next(iter(checkpointer.list(None, limit=1)), None)
+    except CogworkError as error:
+        return Finding("checkpointer", "broken", error.safe_message())
+    return Finding("checkpointer", "ok", redact(settings.checkpointer))
+
+
+def _root(settings: Settings) -> Finding:
+    root = settings.root.resolve()
+    if not root.is_dir():
+        return Finding("root", "broken", f"{root} is no folder; make it, or set COGWORK_ROOT")
+    return Finding("root", "ok", f"file tools may touch {root}")
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, (package, use) in _EXTRAS.items():
+        found = None
+        with suppress(PackageNotFoundError):
+            found = version(package)
+        if found:
+            yield Finding(extra, "ok", f"{package} {found}: {use}")
+        else:
+            yield Finding(extra, "missing", f"{use}: pip install 'cogwork[{extra}]'")

@@ -1,0 +1,85 @@
+"""What the documents say is true: their code runs, their links lead somewhere."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/**/*.md")]
+)
+CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)")
+EXAMPLES = [
+    pytest.param(code, id=f"{path.relative_to(ROOT)}:{number}")
+    for path in DOCUMENTS
+    for number, code in enumerate(CODE.findall(path.read_text()), 1)
+]
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_an_example_runs_as_it_is_written(code, tmp_path):
+    shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "notebooks" / "data")
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip()
+
+
+def test_the_readme_example_finds_the_answer(tmp_path):
+    shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "notebooks" / "data")
+    (code, *_) = CODE.findall((ROOT / "README.md").read_text())
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True)
+    assert "2666.612" in said.splitlines()[-1]
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path):
+    for target, anchor in LINK.findall(path.read_text()):
+        goal = (path.parent / target).resolve() if target else path
+        assert goal.exists(), target
+        if anchor:
+            assert anchor in anchors(goal), f"{target}#{anchor}"
+
+
+def test_the_picture_of_the_graph_is_the_graph():
+    cogwork = Path(sys.executable).parent / "cogwork"
+    drawn = subprocess.check_output([cogwork, "show", "react", "--format", "svg"], text=True)
+    assert (ROOT / "docs" / "images" / "react.svg").read_text() == drawn
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(path, tmp_path):
+    shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "data")
+    notebook = nbformat.read(path, as_version=4)
+    os.environ["PYTHONWARNINGS"] = "default"
+    NotebookClient(
+        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    pictures = [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "image/svg+xml" in output.get("data", {})
+    ]
+    assert pictures
