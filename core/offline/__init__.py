@@ -1,0 +1,5 @@
+"""x."""
+
+from cogwork.core.offline.model import OfflineChatModel
+
+__all__ = ["OfflineChatModel"]

@@ -1,0 +1,116 @@
+"""Answers: sentences quoted from what was seen, ranked by what was asked."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from cogwork.core.offline.tables import as_json
+from cogwork.core.offline.words import STOPWORDS, sentences, stem, stems, tokens, word_set
+
+__all__ = ["asked_stems", "extract", "join", "shorten", "summarize", "units"]
+
+_INSTRUCTION = re.compile(
+    r"(?i)^(?:please\s+)?(?:answer|reply|respond|use|write|give|return|be|do\s+not|don't|only|base|cite|keep|make)\b"
+    r".*\b(?:only|question|answers?|observations?|above|below|following|json|sentences?|words|concise|brief|short)\b"
+)
+_ASKING = word_set(
+    """tell say state explain describe give show find know answer question observation observations only
+    according text document file following below above summarize summarise summary read please base
+    based context mention mentioned list many much long often there about stand note notes again"""
+)
+_KINDS = [  # what a question word asks for shows in the sentence that answers it
+    (re.compile(r"\b(?:how (?:many|much|long|old|far|often|big|large|tall)|what (?:number|percentage))\b"), re.compile(r"\d")),
+    (re.compile(r"\b(?:when|what (?:year|date|day|time))\b"), re.compile(r"\d{4}|\d{1,2}:\d{2}|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|\b[A-Z][a-z]+ \d")),
+    (re.compile(r"\bwho(?:m|se)?\b"), re.compile(r"\b[A-Z][a-z]+")),
+    (re.compile(r"\bwhere\b"), re.compile(r"\b(?:in|at|near|from) (?:the )?[A-Z]")),
+    (re.compile(r"\bwhy\b"), re.compile(r"\b(?:because|since|due|so that|therefore)\b")),
+]  # fmt: skip
+
+
+def asked_stems(question: str) -> frozenset[str]:
+    """Return the stems that an answer to `question` has to touch."""
+    said = (word for word in tokens(question) if word not in STOPWORDS and word not in _ASKING)
+    return frozenset(stem(word) for word in said)
+
+
+def units(text: str) -> list[str]:
+    """Return what can be quoted from `text`: its sentences, lines or JSON entries."""
+    data = as_json(text)
+    found = _entries(data) if data is not None else sentences(text)
+    return [unit for unit in found if re.search(r"\w", unit) and not _INSTRUCTION.match(unit)]
+
+
+def _entries(data: object, name: str = "") -> list[str]:
+    if isinstance(data, dict):
+        return [
+            line
+            for key, value in data.items()
+            for line in _entries(value, f"{name}.{key}" if name else str(key))
+        ]
+    if isinstance(data, list):
+        return [line for value in data for line in _entries(value, name)]
+    text = "" if data is None else str(data)
+    return [f"{name}: {text}" if name else text]
+
+
+def extract(question: str, texts: Sequence[str], limit: int = 2) -> list[str]:
+    """Return the units of `texts` that answer `question`, in their order; none if none does.
+
+    A unit counts by the share of the asked stems in it, rare ones weighing more; one that
+    touches less than a third is no answer.
+    """
+    wanted = asked_stems(question)
+    found = list(dict.fromkeys(unit for text in texts for unit in units(text)))
+    if not wanted or not found:
+        return []
+    known = [frozenset(stems(unit)) for unit in found]
+    spread = Counter(word for words in known for word in words & wanted)
+    weight = {word: 1 / (1 + spread[word] / 4) for word in sorted(wanted)}
+    total = sum(weight.values())
+    scored = []
+    for index, words in enumerate(known):
+        score = sum(weight[word] for word in sorted(words & wanted)) / total
+        if score >= 0.3:
+            scored.append((score + _bonus(question, found[index]), index))
+    scored.sort(key=lambda item: (-item[0], item[1]))
+    best = [index for score, index in scored[:limit] if score >= 0.6 * scored[0][0]]
+    return [found[index] for index in sorted(best)]
+
+
+def _bonus(question: str, unit: str) -> float:
+    asked = question.lower()
+    hits = [bool(shown.search(unit)) for kind, shown in _KINDS if kind.search(asked)]
+    return 0.25 * sum(hits)
+
+
+def summarize(text: str, limit: int = 3, about: str = "") -> list[str]:
+    """Return the sentences of `text` that carry its most frequent words, in their order."""
+    found = list(dict.fromkeys(units(text)))
+    if len(found) <= limit:
+        return found
+    known = [stems(unit) for unit in found]
+    count = Counter(word for words in known for word in set(words))
+    for word in asked_stems(about):
+        count[word] *= 3
+    weights = []
+    for index, words in enumerate(known):
+        score = sum(count[word] - 1 for word in sorted(set(words))) / (len(words) + 4)
+        weights.append((score * (1.2 if index == 0 else 1.0), index))
+    best = sorted(weights, key=lambda item: (-item[0], item[1]))[:limit]
+    return [found[index] for _, index in sorted(best, key=lambda item: item[1])]
+
+
+def join(parts: Iterable[str]) -> str:
+    """Join sentences; each ends with a mark."""
+    ended = (
+        part if re.search(r"[.!?:;)\]\"”'`|>]\s*$", part) else f"{part}." for part in parts if part
+    )
+    return " ".join(dict.fromkeys(ended))
+
+
+def shorten(text: str, size: int = 300) -> str:
+    """Cut a text at a word, with an ellipsis."""
+    text = text.strip()
+    if len(text) <= size:
+        return text
+    return text[:size].rsplit(None, 1)[0] + " …"

@@ -1,0 +1,73 @@
+"""Forced calls: what comes of a tool choice that allows no free answer."""
+
+from collections.abc import Sequence
+
+from cogwork.core.offline.arguments import fill
+from cogwork.core.offline.conversation import Conversation
+from cogwork.core.offline.goals import split_goal
+from cogwork.core.offline.reply import Reply, reply
+from cogwork.core.offline.source import source_of
+from cogwork.core.offline.structured import Filled, fill_schema
+from cogwork.core.offline.toolbox import KnownTool, Toolbox
+
+__all__ = ["force"]
+
+
+def force(
+    talk: Conversation,
+    wanted: Sequence[KnownTool],
+    specs: Sequence[KnownTool],
+    *,
+    fills: bool = False,
+) -> Reply:
+    """Call one of the wanted tools, or say in words what the text does not give.
+
+    Args:
+        talk: The conversation so far.
+        wanted: The tools of which one has to be called.
+        specs: All bound tools.
+        fills: Whether the one wanted tool is a form to be filled, not something to be done.
+    """
+    if not fills:
+        free = reply(talk, specs)
+        names = {spec.name for spec in wanted}
+        calls = tuple(call for call in free.calls if call[0] in names)
+        if calls:
+            return Reply(free.content, calls)
+        if made := _by_text(talk, wanted):
+            return made
+    return _by_schema(talk, wanted)
+
+
+def _by_text(talk: Conversation, wanted: Sequence[KnownTool]) -> Reply | None:
+    """Call a tool that was not called yet with arguments from the goal's steps."""
+    called = {observation.tool for observation in talk.turn.observations}
+    tools = Toolbox([spec for spec in wanted if spec.name not in called])
+    steps = split_goal(talk.goal, tools.verbs)
+    fillings = [(fill(spec, step.text), spec) for spec in tools.specs for step in steps]
+    whole = [(filling, spec) for filling, spec in fillings if not filling.missing and filling.args]
+    if not whole:
+        return None
+    best, spec = max(whole, key=lambda pair: pair[0].evidence)
+    return Reply(f"I have to call {spec.name}.", ((spec.name, best.args, _key(talk)),))
+
+
+def _by_schema(talk: Conversation, wanted: Sequence[KnownTool]) -> Reply:
+    source = source_of(talk)
+    called = {observation.tool for observation in talk.turn.observations}
+    fresh = [spec for spec in wanted if spec.name not in called] or list(wanted)
+    filled = [(fill_schema(spec.schema, source), spec) for spec in fresh]
+    whole = [(found, spec) for found, spec in filled if not found.missing]
+    if not whole:
+        return Reply(_refusal(*filled[0])) if filled else Reply("I can't: no tool is bound.")
+    best, spec = max(whole, key=lambda pair: pair[0].found)
+    return Reply("", ((spec.name, best.value, _key(talk)),))
+
+
+def _key(talk: Conversation) -> str:
+    return f"f_{len(talk.turn.observations)}"
+
+
+def _refusal(filled: Filled, spec: KnownTool) -> str:
+    lacks = " and no ".join(name.replace("_", " ") for name in filled.missing)
+    return f"I can't fill {spec.name}: the text gives no {lacks}."

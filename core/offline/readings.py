@@ -1,0 +1,184 @@
+"""Readings: what a table says to a query, read off or as sums for a calculator."""
+
+from collections.abc import Callable, Sequence
+
+from cogwork.core.offline.comparisons import difference, ratio, share
+from cogwork.core.offline.figures import Figure, Reading, about, column_of, numbers_of, where
+from cogwork.core.offline.queries import Query
+from cogwork.core.offline.results import CannotError
+from cogwork.core.offline.tables import Table, figure
+
+__all__ = ["Figure", "Reading", "consult"]
+
+_NOUNS = {
+    "sum": "total", "mean": "mean", "median": "median", "max": "highest", "min": "lowest",
+}  # fmt: skip
+_PLAIN = {"sum": "{}", "mean": "({}) / {n}"}  # for calculators that know no functions
+
+
+def consult(query: Query, table: Table, source: str = "") -> Reading | None:
+    """Return what `table` says to `query`, or `None` if the query is no question to it.
+
+    Args:
+        query: What is asked.
+        table: Where to look.
+        source: The name of the table in answers, such as its file's.
+
+    Raises:
+        CannotError: No row or no column fits.
+    """
+    place = f" in {source}" if source else ""
+    if query.selection.scope and not query.selection.rows:
+        raise CannotError(f"no row{place} has {query.selection.scope}")
+    for kind, way in _COMPARISONS.items():
+        if kind in query.measures:
+            return way(query, table, place)
+    if query.picks:
+        return _grouped_pick(query, table, place) or _pick(query, table, place)
+    if query.measures:
+        return _aggregate(query, table, place)
+    return _lookup(query, table, place)
+
+
+def _figure(measure: str, query: Query, table: Table, rows: Sequence[int], of: str) -> Figure:
+    if measure == "count":
+        ones = ["1"] * len(rows)
+        return Figure(f"The number of {of} is {{}}.", f"sum({', '.join(ones)})", " + ".join(ones))
+    numbers = numbers_of(query, table, rows)
+    if not numbers:
+        raise CannotError(f"there is no figure for the {_NOUNS[measure]} of {of}")
+    noun = of if len(rows) == 1 and measure == "sum" else f"{_NOUNS[measure]} of {of}"
+    left_out = "" if len(numbers) == len(rows) else " Rows without a figure are left out."
+    sentence = f"The {noun} is {{}}.{left_out}"
+    if len(numbers) == 1:
+        seen = _cell(query, table, rows)
+        return Figure(sentence, "" if seen else numbers[0], seen=seen)
+    plain = _PLAIN.get(measure, "").format(" + ".join(numbers), n=len(numbers))
+    extreme = {"max": max, "min": min}.get(measure)
+    seen = _cell(query, table, rows, extreme) if extreme else ""
+    return Figure(sentence, f"{measure}({', '.join(numbers)})", plain, seen)
+
+
+def _cell(query: Query, table: Table, rows: Sequence[int], pick: Callable[..., str] = max) -> str:
+    """Return the highest or lowest cell as it stands in the table; none for a product."""
+    if query.multiplied:
+        return ""
+    cells = [table.rows[row][query.columns[0]] for row in rows]
+    return pick((cell for cell in cells if figure(cell)), key=lambda cell: float(figure(cell) or 0))
+
+
+def _aggregate(query: Query, table: Table, place: str) -> Reading | None:
+    where = where(query, place)
+    if query.group is not None:
+        return _per_group(query, table, place)
+    figures = []
+    for measure in query.measures:
+        if measure == "count":
+            figures.append(_figure(measure, query, table, query.selection.rows, f"rows{where}"))
+            continue
+        name = column_of(query, table)
+        columns = query.columns if not query.multiplied else query.columns[:1]
+        for column in columns:
+            one = query if query.multiplied else about(query, column)
+            name = column_of(one, table)
+            figures.append(_figure(measure, one, table, query.selection.rows, f"{name}{where}"))
+    return Reading(figures=tuple(figures))
+
+
+def _groups(query: Query, table: Table, column: int) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for row in query.selection.rows:
+        groups.setdefault(table.rows[row][column], []).append(row)
+    return groups
+
+
+def _per_group(query: Query, table: Table, place: str) -> Reading:
+    measure = query.measures[0]
+    by = query.group if query.group is not None else query.label
+    noun = "rows" if measure == "count" else column_of(query, table)
+    where = where(query, place)
+    return Reading(
+        figures=tuple(
+            Figure(f"{label}: {{}}", made.expression, made.plain, made.seen, label)
+            for label, rows in _groups(query, table, by).items()
+            for made in [_figure(measure, query, table, rows, noun)]
+        ),
+        sentence=f"The {_NOUNS.get(measure, 'number')} of {noun} by {table.header[by]}{where}: ",
+    )
+
+
+def _grouped_pick(query: Query, table: Table, place: str) -> Reading | None:
+    """The group with the highest total: its figures have to be computed first."""
+    measure = next((m for m in query.measures if m in {"sum", "mean", "count"}), "")
+    groups = _groups(query, table, query.label)
+    if not measure or len(groups) == len(query.selection.rows):
+        return None
+    extreme = "max" if "max" in query.measures else "min"
+    one = Query((measure,), query.columns, query.label, query.selection, query.label)
+    made = _per_group(one, table, place)
+    noun = made.sentence.partition(" by ")[0].replace("The ", "", 1)
+    return Reading(
+        f"has the {_NOUNS[extreme]} {noun}{where(query, place)}", "", made.figures, extreme
+    )
+
+
+def _pick(query: Query, table: Table, place: str) -> Reading:
+    name = column_of(query, table)
+    column = query.columns[0]
+    extreme = "max" if "max" in query.measures else "min"
+    known = [row for row in query.selection.rows if figure(table.rows[row][column]) is not None]
+    ordered = sorted(
+        known, key=lambda row: float(figure(table.rows[row][column]) or 0), reverse=extreme == "max"
+    )
+    if not ordered:
+        raise CannotError(f"there is no figure in {name}{where(query, place)}")
+    where = where(query, place)
+    if query.top > 1:
+        shown = [
+            f"{table.rows[r][query.label]} ({table.rows[r][column]})" for r in ordered[: query.top]
+        ]
+        return Reading(f"By {_NOUNS[extreme]} {name}{where}: {', '.join(shown)}.", "\n".join(shown))
+    place_in_order = min(-query.top - 1, len(ordered) - 1) if query.top < 0 else 0
+    best = table.rows[ordered[place_in_order]][column]
+    names = [table.rows[row][query.label] for row in ordered if table.rows[row][column] == best]
+    rank = {-2: "second ", -3: "third "}.get(query.top, "")
+    verb = "have" if len(names) > 1 else "has"
+    who = " and ".join(dict.fromkeys(names))
+    return Reading(f"{who} {verb} the {rank}{_NOUNS[extreme]} {name}{where}: {best}.", who)
+
+
+def _lookup(query: Query, table: Table, place: str) -> Reading | None:
+    rows = query.selection.rows
+    wanted = [c for c in (*query.columns, *query.texts) if c not in query.selection.columns]
+    if not query.selection.scope:
+        column = next(iter(wanted), None)
+        if column is None:
+            return None
+        values = table.distinct(column)
+        return Reading(f"{table.header[column]}{place}: {', '.join(values)}.", "\n".join(values))
+    if not wanted:
+        lines = [
+            ", ".join(f"{table.header[c]} {table.rows[r][c]}" for c in range(len(table.header)))
+            for r in rows
+        ]
+        return Reading("; ".join(lines) + ".", "\n".join(lines))
+    if len(rows) == 1:
+        cells = [table.rows[rows[0]][c] for c in wanted]
+        named = [
+            f"The {table.header[c]}{where(query, place)} is {table.rows[rows[0]][c]}."
+            for c in wanted
+        ]
+        return Reading(" ".join(named), ", ".join(cells))
+    shown = [
+        f"{table.rows[r][query.label]} {', '.join(table.rows[r][c] for c in wanted)}" for r in rows
+    ]
+    head = ", ".join(table.header[c] for c in wanted)
+    where = place if query.selection.columns == {query.label} else where(query, place)
+    return Reading(f"{head}{where}: {'; '.join(shown)}.", "\n".join(shown))
+
+
+_COMPARISONS: dict[str, Callable[[Query, Table, str], Reading]] = {
+    "share": share,
+    "ratio": ratio,
+    "difference": difference,
+}

@@ -1,0 +1,105 @@
+"""Recalling: answers from what was said and seen earlier in the conversation."""
+
+import re
+
+from cogwork.core.offline.answers import asked_stems, extract, join
+from cogwork.core.offline.conversation import Turn
+from cogwork.core.offline.desk import Attempt, Desk
+from cogwork.core.offline.goals import Step, is_question, is_request
+from cogwork.core.offline.matching import main_verb
+from cogwork.core.offline.results import Result
+from cogwork.core.offline.words import coverage, sentences, stems, word_set
+
+__all__ = ["noting", "recalling", "remembering"]
+
+_BACK = re.compile(
+    r"(?i)\b(?:again|earlier|before|previous(?:ly)?|remind|recall|repeat|remember|so far|last (?:time|answer|result|question)"
+    r"|(?:did|have|had) (?:you|i|we)|(?:you|i|we) (?:said|told|found|wrote|answered|asked|computed|read|mentioned)"
+    r"|was (?:that|it|the|my)|were (?:the|my|those)|my name)\b"
+)
+_ASKED = re.compile(
+    r"(?i)\b(?:i|we) (?:ask|asked|say|said|want|wanted|tell|told)\b|\bmy (?:\w+ )?(?:question|request|goal)\b"
+)
+_WHEN = word_set("first last previou befor earli just previous before earlier")
+_DID = re.compile(r"(?i)\b(?:did|have) (?:you|we)\b")
+_REFUSAL = re.compile(
+    r"(?i)^(?:I can't|I did not|So I did not|There is no|Noted:|You asked|You're welcome)"
+)
+_TELLING = word_set("remind recall repeat remember say tell state")
+
+
+def recalling(step: Step, desk: Desk) -> Attempt:
+    """Answer a question that points back, from earlier turns, without any tool."""
+    yield from ()
+    asks = is_question(step.text) or main_verb(step.text) in _TELLING or not main_verb(step.text)
+    if not desk.talk.past or not asks or not _BACK.search(step.text):
+        return None
+    if _ASKED.search(step.text) and not asked_stems(_ASKED.sub("", step.text)) - _WHEN:
+        turn = desk.talk.past[0 if "first" in step.text.lower() else -1]
+        return Result(f"You asked: “{turn.said}”", turn.said)
+    return _from_past(step.text, desk)
+
+
+def remembering(step: Step, desk: Desk) -> Attempt:
+    """Answer from earlier turns as the last resort."""
+    yield from ()
+    return _from_past(step.text, desk) if is_question(step.text) else None
+
+
+def _from_past(text: str, desk: Desk) -> Result | None:
+    """Return the best of what was answered, stated, done and seen, in this order of trust."""
+    question = _BACK.sub(" ", text) if asked_stems(_BACK.sub(" ", text)) else text
+    turns = tuple(reversed(desk.talk.past))
+    answers = [part for turn in turns for part in sentences(turn.answer)]
+    said = [part for turn in turns for part in sentences(turn.said) if not is_request(part)]
+    seen = [
+        observation.text
+        for turn in turns
+        for observation in turn.observations
+        if not observation.error
+    ]
+    told = [part for part in answers if not _REFUSAL.match(part)] + [_you(part) for part in said]
+    deeds = [_deed(turn) for turn in turns]
+    for texts in (deeds, told, seen) if _DID.search(text) else (told, deeds, seen):
+        found = _best(question, texts)
+        if found:
+            return Result(join(found), join(found), frozenset(stems(text)))
+    only = [turn.answer for turn in turns if turn.answer and not _REFUSAL.match(turn.answer)]
+    if only and not asked_stems(question):
+        return Result(only[0], only[0])
+    return None
+
+
+def _best(question: str, texts: list[str]) -> list[str]:
+    """Return the newest of the texts that answer best."""
+    wanted = asked_stems(question)
+    found = extract(question, texts, limit=1)
+    same = [text for text in found if coverage(wanted, stems(text)) >= 0.5]
+    return same[:1]
+
+
+def _you(text: str) -> str:
+    """Say a person's own statement back: "My name is Ada" → "Your name is Ada"."""
+    changed = re.sub(r"\b[Mm]y\b", lambda m: "Your" if m.group() == "My" else "your", text)
+    changed = re.sub(r"\bI am\b|\bI'm\b", "You are", changed)
+    return re.sub(r"\bI\b", "You", changed)
+
+
+def _deed(turn: Turn) -> str:
+    """Say which tools were called."""
+    lines = []
+    for observation in turn.observations:
+        if not observation.error:
+            args = ", ".join(f"{key}: {value}" for key, value in observation.args.items())
+            lines.append(f"I used {observation.tool} ({args}).")
+    return "\n".join(lines)
+
+
+def noting(step: Step, _desk: Desk) -> Attempt:
+    """Take note of a statement that asks for nothing."""
+    yield from ()
+    if is_request(step.text) or not re.search(
+        r"(?i)\b(?:is|are|am|was|were|have|has|like|likes|live|work|prefer)\b", step.text
+    ):
+        return None
+    return Result(f"Noted: {step.text.strip()}", step.text)

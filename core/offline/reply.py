@@ -1,0 +1,157 @@
+"""The reply: what the model says next, in words and tool calls."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from cogwork.core.offline.answers import extract, join, shorten
+from cogwork.core.offline.calculating import worth
+from cogwork.core.offline.conversation import Conversation
+from cogwork.core.offline.goals import split_goal
+from cogwork.core.offline.introduction import introduce
+from cogwork.core.offline.phrases import lowered
+from cogwork.core.offline.replay import Outcome, Pending, replay
+from cogwork.core.offline.results import Result
+from cogwork.core.offline.toolbox import KnownTool, Toolbox
+from cogwork.core.offline.words import sentences, stems
+
+__all__ = ["Reply", "reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Words, and calls as (tool, arguments, key)."""
+
+    content: str
+    calls: tuple[tuple[str, Mapping[str, Any], str], ...] = ()
+
+
+def reply(talk: Conversation, specs: Sequence[KnownTool]) -> Reply:
+    """Return what comes next: the tool calls that are due, or the answer.
+
+    Args:
+        talk: The conversation so far.
+        specs: The tools that may be called.
+    """
+    tools = Toolbox(specs)
+    if said := introduce(talk.goal, tools):
+        return Reply(said)
+    may_call = bool(specs) and not talk.tools_off
+    if not may_call:
+        tools = Toolbox([*specs, *_used_before(talk, specs)])
+    steps = split_goal(talk.goal, tools.verbs)
+    if not steps:
+        return Reply("There is nothing to do: no message asks for anything.")
+    outcome = replay(steps, talk, tools, _memory(talk))
+    if outcome.pending and may_call:
+        return _calls(outcome.pending)
+    return Reply(_answer(outcome, talk))
+
+
+def _calls(pending: Sequence[Pending]) -> Reply:
+    thoughts = dict.fromkeys(item.call.thought for item in pending if item.call.thought)
+    calls = tuple((item.call.tool, item.call.args, item.key) for item in pending)
+    return Reply(" ".join(thoughts), calls)
+
+
+def _used_before(talk: Conversation, specs: Sequence[KnownTool]) -> list[KnownTool]:
+    """Describe the tools of earlier calls, so that their observations can be understood."""
+    known = {spec.name for spec in specs}
+    found: dict[str, KnownTool] = {}
+    for seen in talk.turn.observations:
+        if seen.tool and seen.tool not in known:
+            args = {name: {"type": _type_of(value)} for name, value in seen.args.items()}
+            schema = {"type": "object", "properties": args, "required": list(args)}
+            found[seen.tool] = KnownTool(seen.tool, "", schema)
+    return list(found.values())
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    names = {int: "integer", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "string")
+
+
+def _memory(talk: Conversation) -> tuple[Result, ...]:
+    """Return what "it" may mean before anything is done: the last answer, or the material."""
+    found = []
+    told = (turn.answer for turn in reversed(talk.past) if turn.answer)
+    last = next((answer for answer in told if not answer.startswith("I can't")), "")
+    for text in filter(None, (last, talk.prompt.material)):
+        said = sentences(text)
+        names = frozenset(word for part in said for word in stems(part))
+        found.append(Result(said[-1], worth(said[-1].rstrip(".")) or said[-1], names))
+    return tuple(found)
+
+
+def _answer(outcome: Outcome, talk: Conversation) -> str:
+    """Say what the steps came to; what is not done is said to be so."""
+    parts: list[str] = []
+    told = [result for result in outcome.results if result is not None]
+    blocked: list[str] = []
+    for step, result in zip(outcome.steps, outcome.results, strict=True):
+        if result is not None and result.value == "blocked":
+            blocked.append(lowered(step.text.strip(" .!?")))
+        elif result is None:
+            parts.append(_unfinished(step.text, talk))
+        elif result.kind == "failure":
+            parts.append(_failed(step.text, result))
+        elif result.kind not in {"skipped", "document"}:
+            parts.append(result.sentence)
+    if blocked:
+        parts.append(f"So I did not {' or '.join(blocked)}.")
+    said = join([*_corrections(talk), *parts])
+    quoted = [r.sentence for r in told if r.kind == "document" and not _is_means(r, told)]
+    return "\n\n".join(filter(None, [said, *quoted])) or "Nothing was to be done."
+
+
+def _is_means(result: Result, told: list[Result]) -> bool:
+    """Tell whether a document was only read for what came after it."""
+    if result.kind != "document":
+        return False
+    later = told[told.index(result) + 1 :]
+    return any(other.kind not in {"document", "skipped"} for other in later)
+
+
+def _failed(text: str, result: Result) -> str:
+    what = lowered(text.strip(" .!"))
+    if text.endswith("?") or re.match(
+        r"(?i)(?:what|which|who|when|where|why|how|is|are|does|do|did|was|were|can|has|have)\b",
+        what,
+    ):
+        return f"I can't answer “{text.strip()}”: {result.sentence}."
+    return f"I can't {what}: {result.sentence}."
+
+
+def _unfinished(text: str, talk: Conversation) -> str:
+    """Answer a step that was not finished from what was seen, or say that it is open."""
+    seen = [observation.text for observation in talk.turn.observations if not observation.error]
+    found = extract(text, seen)
+    if found:
+        return join(shorten(part) for part in found)
+    failure = Result("it takes a tool, and none may be called any more", kind="failure")
+    return _failed(text, failure)
+
+
+def _corrections(talk: Conversation) -> list[str]:
+    """Say which name was taken for one that does not exist."""
+    lines = []
+    seen = talk.turn.observations
+    for before, after in pairwise(seen):
+        if before.error and not after.error and before.tool == after.tool:
+            changed = [
+                (old, after.args.get(name))
+                for name, old in before.args.items()
+                if after.args.get(name) != old
+            ]
+            lines += [
+                f"There is no {old}; I took {new} instead." for old, new in changed if _is_name(old)
+            ]
+    return lines
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.search(r"[A-Za-z]", value) is not None and "(" not in value

@@ -1,0 +1,198 @@
+"""The toolbox: what the offline model knows of the tools it is given."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from cogwork.core.offline.schemas import kind, options, plain
+from cogwork.core.offline.words import actions, stem, tokens, word_set
+
+__all__ = ["KnownTool", "Toolbox", "known_tools", "listed_tools"]
+
+_PATH = word_set("path file filename filepath source src folder directory dir location")
+_CONTENT = word_set("content contents text data body")
+_EXPRESSION = word_set("expression expr formula equation calculation")
+_QUERY = word_set("query question search term terms q keywords keyword topic")
+_URL = word_set("url uri link address")
+
+
+@dataclass(frozen=True, eq=False)
+class KnownTool:
+    """A tool's name, description and arguments as a JSON schema."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+    @property
+    def properties(self) -> Mapping[str, Mapping[str, Any]]:
+        """The schema of each argument."""
+        found: Mapping[str, Mapping[str, Any]] = self.schema.get("properties") or {}
+        return found
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The names of the arguments that must be given."""
+        return tuple(name for name in self.schema.get("required", ()) if name in self.properties)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """Stems of the name and the actions that they stand for."""
+        return _actions_of(self.name)
+
+    @cached_property
+    def described(self) -> frozenset[str]:
+        """Stems of the description and the actions that they stand for."""
+        return _actions_of(self.description)
+
+    def argument(self, words: frozenset[str]) -> str:
+        """Return the first argument for text with one of these words in its name.
+
+        Required ones come first.
+        """
+        ordered = [*self.required, *(n for n in self.properties if n not in self.required)]
+        for name in ordered:
+            schema = plain(self.properties[name], self.schema)
+            text = kind(schema) in {"string", "any"} and not options(schema)
+            if text and not words.isdisjoint(tokens(name)):
+                return name
+        return ""
+
+    @property
+    def expression(self) -> str:
+        """The argument that takes an arithmetic expression, if this is a calculator."""
+        argument = self.argument(_EXPRESSION)
+        if not argument and "calculate" in self.named and len(self.required) == 1:
+            argument = self.argument(frozenset(tokens(self.required[0])))
+        return argument if set(self.required) <= {argument} else ""
+
+    @property
+    def path(self) -> str:
+        """The argument that takes a path."""
+        return self.argument(_PATH)
+
+    @property
+    def url(self) -> str:
+        """The argument that takes a URL."""
+        return self.argument(_URL)
+
+    @property
+    def content(self) -> str:
+        """The argument that takes what is to be written."""
+        return self.argument(_CONTENT)
+
+    @property
+    def query(self) -> str:
+        """The argument that takes words to search for."""
+        return self.argument(_QUERY)
+
+    def does(self, action: str) -> bool:
+        """Tell whether the name, or failing any action in it the description, says `action`."""
+        known = {"read", "write", "list", "exist", "delete", "send", "search", "calculate"}
+        acts = self.named & known
+        return action in (acts or self.described)
+
+
+class Toolbox:
+    """The bound tools, and which of them reads, writes, computes or searches."""
+
+    def __init__(self, specs: Iterable[KnownTool]) -> None:
+        self.specs = tuple(specs)
+        self.verbs = frozenset(
+            words[0] for spec in self.specs if (words := tokens(spec.name)) and len(words) > 1
+        )
+
+    def get(self, name: str) -> KnownTool | None:
+        """Return the tool of that name."""
+        return next((spec for spec in self.specs if spec.name == name), None)
+
+    @cached_property
+    def calculator(self) -> KnownTool | None:
+        """The tool that takes an arithmetic expression."""
+        return next((spec for spec in self.specs if spec.expression), None)
+
+    @cached_property
+    def reader(self) -> KnownTool | None:
+        """The tool that needs one path and gives what stands there."""
+        return next((s for s in self.specs if _takes_only(s, s.path) and s.does("read")), None)
+
+    @cached_property
+    def fetcher(self) -> KnownTool | None:
+        """The tool that needs one URL and gives what stands there."""
+        return next((spec for spec in self.specs if _takes_only(spec, spec.url)), None)
+
+    @cached_property
+    def writer(self) -> KnownTool | None:
+        """The tool that takes a path and a content."""
+        return next((s for s in self.specs if s.path and s.content and s.does("write")), None)
+
+    @cached_property
+    def lister(self) -> KnownTool | None:
+        """The tool that lists a folder."""
+        return next((s for s in self.specs if _takes_only(s, s.path) and s.does("list")), None)
+
+    @cached_property
+    def searcher(self) -> KnownTool | None:
+        """The tool that answers questions in words."""
+        return next((s for s in self.specs if _takes_only(s, s.query) and s.does("search")), None)
+
+
+def _takes_only(spec: KnownTool, argument: str) -> bool:
+    return bool(argument) and set(spec.required) <= {argument} and not spec.content
+
+
+@lru_cache(maxsize=1024)
+def _actions_of(text: str) -> frozenset[str]:
+    return actions(stem(word) for word in tokens(text))
+
+
+def known_tools(tools: Iterable[Mapping[str, Any]]) -> tuple[KnownTool, ...]:
+    """Read tools in OpenAI's form; what is no function is passed over."""
+    found = []
+    for tool in tools:
+        function = tool.get("function")
+        if isinstance(function, Mapping) and function.get("name"):
+            found.append(
+                KnownTool(
+                    function["name"],
+                    function.get("description") or "",
+                    function.get("parameters") or {},
+                )
+            )
+    return tuple(found)
+
+
+_LISTED = re.compile(
+    r"^\s*(?:[-*•]|\d+[.)])?\s*[`*\"]*(?P<name>[A-Za-z_]\w*)[`*\"]*\s*"
+    r"(?:\((?P<args>[^)\n]*)\))?[`*\"]*\s*(?:->\s*\w+\s*)?[:–—-]+\s+(?P<about>\S.*)$"
+)
+_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+
+
+def listed_tools(listing: str) -> tuple[KnownTool, ...]:
+    """Read tools from a listing in a prompt, such as "- read_file(path: str): Read a file"."""
+    found = []
+    for line in listing.splitlines():
+        match = _LISTED.match(line)
+        if match and (
+            "_" in match["name"] or match["args"] is not None or line.lstrip()[0] in "-*•"
+        ):
+            found.append(
+                KnownTool(match["name"], match["about"], _listed_schema(match["args"] or ""))
+            )
+    return tuple(found)
+
+
+def _listed_schema(arguments: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for part in filter(None, (piece.strip() for piece in arguments.split(","))):
+        name, _, rest = part.partition(":")
+        kind, has_default, _ = (rest or name).partition("=")
+        name = name.partition("=")[0].strip()
+        properties[name] = {"type": _TYPES.get(kind.strip().split("[")[0].lower(), "string")}
+        if not has_default and "None" not in kind and "optional" not in kind:
+            required.append(name)
+    return {"type": "object", "properties": properties, "required": required}

@@ -1,0 +1,169 @@
+"""Using: calling the tool that a step names or that fits it best."""
+
+import re
+from typing import Any
+
+from cogwork.core.offline.answers import extract, join, shorten
+from cogwork.core.offline.calculating import worth
+from cogwork.core.offline.consulting import count_items
+from cogwork.core.offline.conversation import Observation
+from cogwork.core.offline.desk import Attempt, Call, Desk, Found, ask
+from cogwork.core.offline.goals import Step, is_question
+from cogwork.core.offline.literals import read_literals
+from cogwork.core.offline.matching import Match, main_verb, match_tool, named_tool
+from cogwork.core.offline.names import NAME
+from cogwork.core.offline.phrases import intent, opens, phrase
+from cogwork.core.offline.queries import measures
+from cogwork.core.offline.results import CannotError, Result
+from cogwork.core.offline.supply import topic
+from cogwork.core.offline.tables import as_json, read_items
+from cogwork.core.offline.toolbox import KnownTool
+from cogwork.core.offline.words import stems
+
+__all__ = ["lacking", "naming", "searching", "using"]
+
+_YES = re.compile(r"(?i)^\W*(?:true|yes)\b")
+_NO = re.compile(
+    r"(?i)^\W*(?:false|no)\b|\b(?:does\s+not|doesn't|not)\s+(?:exist|found|there)|\bmissing\b"
+)
+
+
+def naming(step: Step, desk: Desk) -> Attempt:
+    """Call the tool that the step calls by its name."""
+    match = named_tool(step.text, desk.tools, desk.carried(step.text), desk.subject(step.text))
+    return (yield from _use(match, step, desk)) if match else None
+
+
+def using(step: Step, desk: Desk) -> Attempt:
+    """Call the tool that fits the step best, if the text gives what it needs."""
+    match = match_tool(step.text, desk.tools, desk.carried(step.text), desk.subject(step.text))
+    if match is None or _lacks(match, step, desk) or _is_for_reading(match, step):
+        return None
+    if match.spec is desk.tools.searcher and not _orders_search(step.text):
+        return None  # searching comes after whatever may know better
+    return (yield from _use(match, step, desk))
+
+
+def _is_for_reading(match: Match, step: Step) -> bool:
+    """Tell whether several files, or the entries of one, are meant: no call of one tool."""
+    if match.spec.does("list"):
+        return bool(re.search(r"\.\w+$", str(match.filling.args.get(match.spec.path, ""))))
+    files = read_literals(step.text).paths
+    return match.spec.does("read") and not match.spec.content and len(files) > 1
+
+
+def lacking(step: Step, desk: Desk) -> Attempt:
+    """Say what the tool that fits best would need."""
+    yield from ()
+    match = match_tool(step.text, desk.tools, desk.carried(step.text), desk.subject(step.text))
+    if match and not match.spec.expression and (lacks := _lacks(match, step, desk)):
+        raise CannotError(
+            f"{match.spec.name} needs {' and '.join(lacks)}, and the text does not give it"
+        )
+    return None
+
+
+def _lacks(match: Match, step: Step, desk: Desk) -> list[str]:
+    """Return the required arguments that neither the text nor an earlier result gives."""
+    carried = match.spec.content if desk.content(step.text) else ""
+    return [name for name in match.filling.missing if name != carried]
+
+
+def _orders_search(text: str) -> bool:
+    return bool(re.search(r"(?i)\b(?:search|look\s+up|google|research|browse)\b", text))
+
+
+def searching(step: Step, desk: Desk) -> Attempt:
+    """Ask the tool that answers questions in words."""
+    spec = desk.tools.searcher
+    if spec is None or (main_verb(step.text) and not _orders_search(step.text)):
+        return None
+    query = topic(step.text)
+    seen = yield from ask(Call(spec.name, {spec.query: query}, f"I need to search for “{query}”."))
+    return _told(step, spec, seen[0])
+
+
+def _use(match: Match, step: Step, desk: Desk) -> Found[Result]:
+    spec, filling = match.spec, match.filling
+    content = desk.content(step.text) if spec.content else ""
+    if content and filling.args.get(spec.content, desk.carried(step.text)) == desk.carried(
+        step.text
+    ):
+        filling.args[spec.content] = content  # whole sentences rather than a bare figure
+    if lacks := _lacks(match, step, desk):
+        raise CannotError(f"{spec.name} needs {' and '.join(lacks)}, and the text does not give it")
+    calls = [Call(spec.name, args, intent(step.text)) for args in _distributed(match, step)]
+    seen = yield from ask(*calls)
+    if len(seen) > 1:
+        told = [_told(step, spec, observation) for observation in seen]
+        names = frozenset(name for result in told for name in result.names)
+        return Result(
+            join(result.sentence for result in told), "\n".join(r.value for r in told), names
+        )
+    if spec.does("list") and measures(step.text)[:1] == ("count",):
+        return (yield from count_items(read_items(seen[0].text), desk, step.text))
+    return _told(step, spec, seen[0])
+
+
+def _distributed(match: Match, step: Step) -> list[dict[str, Any]]:
+    """Return the arguments of each call: "the weather in Oslo and Bergen" takes two."""
+    args, spec = match.filling.args, match.spec
+    single = [name for name in spec.required if isinstance(args.get(name), str)]
+    if len(spec.required) != 1 or not single or not NAME.fullmatch(args[single[0]]):
+        return [args]
+    more = re.search(
+        rf"{re.escape(args[single[0]])}(?P<rest>(?:\s*,\s*(?:and\s+)?(?:in\s+)?{NAME.pattern}|\s+(?:and|or)\s+(?:in\s+)?{NAME.pattern})+)",
+        step.text,
+    )
+    others = NAME.findall(more["rest"]) if more else []
+    return [args, *({**args, single[0]: other} for other in others)]
+
+
+def _told(step: Step, spec: KnownTool, seen: Observation) -> Result:
+    """Return what an observation says to the step."""
+    names = frozenset(stems(step.text))
+    subject = str(seen.args.get(spec.path, "")) if spec.path else ""
+    text = seen.text
+    if not text:
+        return Result(f"{spec.name} gave nothing back.", "", names, "effect", subject)
+    if verdict := _verdict(text, spec):
+        return _verdict_result(verdict, spec, subject, names)
+    if spec.url or (spec.does("read") and spec.path and not spec.content):
+        return Result(shorten(text, 4000), text, names, "document", subject)
+    items = read_items(text)
+    if spec.does("list") and "\n" not in text.strip() and as_json(text) is None and not items:
+        return Result(text, text, names, "list", subject)
+    if spec.does("list"):
+        return Result(
+            f"{_place(subject)}: {', '.join(items)}.", "\n".join(items), names, "list", subject
+        )
+    said = extract(step.text, [text]) if spec.query or len(text) > 400 else []
+    kind = "document" if len(text) > 400 or "\n" in text.strip() else "value"
+    sentence = join(said) or (f"{spec.name} gave: " if spec.query else "") + shorten(text, 2000)
+    if worth(text) == text:
+        asked = opens(step.text) or is_question(step.text)
+        sentence = f"{phrase(step.text) if asked else 'The result'} is {text}."
+    return Result(sentence, join(said) or text, names, kind, subject)
+
+
+def _place(subject: str) -> str:
+    return f"In {subject}" if subject and subject != "." else "Found"
+
+
+def _verdict(text: str, spec: KnownTool) -> str:
+    if len(text) > 200 or not (
+        spec.does("exist") or text.lower() in {"true", "false", "yes", "no"}
+    ):
+        return ""
+    if _NO.search(text):
+        return "no"
+    return "yes" if _YES.search(text) or spec.does("exist") else ""
+
+
+def _verdict_result(verdict: str, spec: KnownTool, subject: str, names: frozenset[str]) -> Result:
+    known = subject and spec.does("exist")
+    if verdict == "yes":
+        sentence = f"Yes, {subject} exists." if known else "Yes."
+    else:
+        sentence = f"No, {subject} does not exist." if known else "No."
+    return Result(sentence, verdict, names, "verdict", subject)
