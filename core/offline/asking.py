@@ -18,6 +18,7 @@ __all__ = ["SHOWING", "consult_table", "where_in"]
 
 SHOWING = word_set(
     "read open load show view display print cat fetch get give import visit browse download return"
+)
 _ABOUT_COLUMNS = re.compile(r"(?i)\b(?:which|what|list|name)\b.*\b(?:columns|headers?|fields)\b")
 
 
@@ -42,6 +43,7 @@ def consult_table(text: str, desk: Desk, document: Document) -> Attempt:
 
 
 def where_in(document: Document) -> str:
+    """Return " in sales.csv", or nothing where the document has no name."""
     return f" in {document.name}" if document.name else ""
 
 
@@ -52,7 +54,9 @@ def _finish(reading: Reading, desk: Desk, text: str, names: frozenset[str]) -> F
     figures = reading.figures
     if reading.extreme:
         return _winner(reading, told, names)
-    lines = [figure.sentence.replace("{}", value) for figure, value in zip(figures, told, strict=True)]
+    lines = [
+        figure.sentence.replace("{}", value) for figure, value in zip(figures, told, strict=True)
+    ]
     sentence = reading.sentence + "; ".join(lines) + "." if reading.sentence else join(lines)
     return Result(sentence, told[0] if len(told) == 1 else "\n".join(lines), names)
 

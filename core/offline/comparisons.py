@@ -32,6 +32,7 @@ def _two(query: Query, table: Table) -> tuple[list[str], list[str]] | None:
 
 
 def difference(query: Query, table: Table, place: str) -> Reading:
+    """Two rows apart, or the highest and the lowest."""
     name = column_of(query, table)
     if two := _two(query, table):
         (one, other), (a, b) = two
@@ -47,6 +48,7 @@ def difference(query: Query, table: Table, place: str) -> Reading:
 
 
 def ratio(query: Query, table: Table, place: str) -> Reading:
+    """One row by another, or one column by another in a row."""
     name = column_of(query, table)
     if len(query.columns) > 1 and len(query.selection.rows) == 1:
         parts = [figure(table.rows[query.selection.rows[0]][c]) or "" for c in query.columns[:2]]
@@ -64,17 +66,17 @@ def ratio(query: Query, table: Table, place: str) -> Reading:
 def share(query: Query, table: Table, place: str) -> Reading:
     """A part of the whole: of one column by rows, or of one column by another."""
     name = column_of(query, table)
-    where = where(query, place)
+    limits = where(query, place)
     if len(query.columns) > 1:
         whole, part = query.columns[0], query.columns[1]
         sums = [numbers_of(about(query, c), table, query.selection.rows) for c in (part, whole)]
-        sentence = f"{table.header[part]} is {{}} % of {table.header[whole]}{where}."
+        sentence = f"{table.header[part]} is {{}} % of {table.header[whole]}{limits}."
     else:
         sums = [
             numbers_of(query, table, query.selection.rows),
             numbers_of(query, table, range(len(table.rows))),
         ]
-        sentence = f"The share of the total {name}{where} is {{}} %."
+        sentence = f"The share of the total {name}{limits} is {{}} %."
     if not all(sums) or (len(query.columns) == 1 and len(sums[0]) == len(sums[1])):
         raise CannotError(f"I don't see which part of {name}{place} is meant")
     parts = [f"sum({', '.join(s)})" if len(s) > 1 else s[0] for s in sums]

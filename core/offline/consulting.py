@@ -1,20 +1,16 @@
 """Consulting: questions to documents that are read for them, or were seen before."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cogwork.core.offline.answers import extract, join, shorten, summarize
-from cogwork.core.offline.arguments import fill
-from cogwork.core.offline.calculating import compute, worth
-from cogwork.core.offline.desk import Attempt, Call, Desk, Found, ask
 from cogwork.core.offline.asking import SHOWING, consult_table, where_in
+from cogwork.core.offline.calculating import compute
+from cogwork.core.offline.desk import Attempt, Desk, Found
 from cogwork.core.offline.documents import ALL_FILES, Document, at_hand, can_read, documents, places
 from cogwork.core.offline.goals import Step, is_question, is_request
-from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import main_verb
-from cogwork.core.offline.phrases import intent
-from cogwork.core.offline.queries import measures, read_query
-from cogwork.core.offline.readings import Figure, Reading, consult
+from cogwork.core.offline.queries import measures
 from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.tables import read_items, read_table
 from cogwork.core.offline.words import actions, stem, stems, word_set
@@ -27,7 +23,6 @@ _WHOLE = re.compile(
 )
 _ASKING = word_set(
     "compare extract find list name identify check count explain describe analyse analyze quote answer"
-)
 )
 _ABOUT_LINES = re.compile(r"\b(?:lines?|entries|items|files|results|names)\b")
 
@@ -48,7 +43,8 @@ def consulting(step: Step, desk: Desk) -> Attempt:
         return None
     found = yield from documents(step, desk)
     result = yield from _answer(step, desk, found)
-    if result is None and (named or everything or measures(step.text)):
+    of_table = measures(step.text) and any(read_table(document.text) for document in found)
+    if result is None and (named or everything or of_table):
         raise CannotError(_says_nothing(found))
     return result and replace(
         result, sources=tuple((document.name, document.text) for document in found)

@@ -71,6 +71,7 @@ def _read(desk: Desk, places: list[str]) -> Found[list[Document]]:
 
 
 def can_read(desk: Desk, places: list[str]) -> bool:
+    """Tell whether tools are bound that read all these places."""
     return all(desk.tools.fetcher if "://" in place else desk.tools.reader for place in places)
 
 
@@ -89,14 +90,13 @@ def at_hand(step: Step, desk: Desk) -> list[Document]:
             return [Document(name, text) for name, text in result.sources]
         if result.kind == "list" and result.value:
             return _listed(result, step, desk)
-        if result.kind == "value" and len(result.value.split()) > 2:
-            return [Document("", result.value)]
     told = places(step.context)
     if told and can_read(desk, told):
         return [Document(told[-1], "")]
     if desk.talk.prompt.material:
         return [Document("", desk.talk.prompt.material)]
-    return []
+    spoken = [r.value for r in reversed(desk.results) if len(r.value.split()) > 2]
+    return [Document("", text) for text in spoken[:1]]
 
 
 def _listed(result: Result, step: Step, desk: Desk) -> list[Document]:

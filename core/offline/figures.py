@@ -55,14 +55,21 @@ def numbers_of(query: Query, table: Table, rows: Sequence[int]) -> list[str]:
 
 
 def column_of(query: Query, table: Table) -> str:
+    """Return the name of the column that is asked about.
+
+    Raises:
+        CannotError: None is.
+    """
     if not query.columns:
         raise CannotError(f"I don't see which column is meant; there are {', '.join(table.header)}")
     return " times ".join(table.header[c] for c in query.columns[: 2 if query.multiplied else 1])
 
 
 def where(query: Query, place: str) -> str:
+    """Return the words for where the figures stand: the source and the conditions."""
     return f"{place} where {query.selection.scope}" if query.selection.scope else place
 
 
 def about(query: Query, column: int) -> Query:
+    """Return the query about one column only."""
     return Query(query.measures, (column,), query.label, query.selection)

@@ -68,20 +68,20 @@ def _cell(query: Query, table: Table, rows: Sequence[int], pick: Callable[..., s
 
 
 def _aggregate(query: Query, table: Table, place: str) -> Reading | None:
-    where = where(query, place)
+    limits = where(query, place)
     if query.group is not None:
         return _per_group(query, table, place)
     figures = []
     for measure in query.measures:
         if measure == "count":
-            figures.append(_figure(measure, query, table, query.selection.rows, f"rows{where}"))
+            figures.append(_figure(measure, query, table, query.selection.rows, f"rows{limits}"))
             continue
         name = column_of(query, table)
         columns = query.columns if not query.multiplied else query.columns[:1]
         for column in columns:
             one = query if query.multiplied else about(query, column)
             name = column_of(one, table)
-            figures.append(_figure(measure, one, table, query.selection.rows, f"{name}{where}"))
+            figures.append(_figure(measure, one, table, query.selection.rows, f"{name}{limits}"))
     return Reading(figures=tuple(figures))
 
 
@@ -96,14 +96,14 @@ def _per_group(query: Query, table: Table, place: str) -> Reading:
     measure = query.measures[0]
     by = query.group if query.group is not None else query.label
     noun = "rows" if measure == "count" else column_of(query, table)
-    where = where(query, place)
+    limits = where(query, place)
     return Reading(
         figures=tuple(
             Figure(f"{label}: {{}}", made.expression, made.plain, made.seen, label)
             for label, rows in _groups(query, table, by).items()
             for made in [_figure(measure, query, table, rows, noun)]
         ),
-        sentence=f"The {_NOUNS.get(measure, 'number')} of {noun} by {table.header[by]}{where}: ",
+        sentence=f"The {_NOUNS.get(measure, 'number')} of {noun} by {table.header[by]}{limits}: ",
     )
 
 
@@ -132,19 +132,21 @@ def _pick(query: Query, table: Table, place: str) -> Reading:
     )
     if not ordered:
         raise CannotError(f"there is no figure in {name}{where(query, place)}")
-    where = where(query, place)
+    limits = where(query, place)
     if query.top > 1:
         shown = [
             f"{table.rows[r][query.label]} ({table.rows[r][column]})" for r in ordered[: query.top]
         ]
-        return Reading(f"By {_NOUNS[extreme]} {name}{where}: {', '.join(shown)}.", "\n".join(shown))
+        return Reading(
+            f"By {_NOUNS[extreme]} {name}{limits}: {', '.join(shown)}.", "\n".join(shown)
+        )
     place_in_order = min(-query.top - 1, len(ordered) - 1) if query.top < 0 else 0
     best = table.rows[ordered[place_in_order]][column]
     names = [table.rows[row][query.label] for row in ordered if table.rows[row][column] == best]
     rank = {-2: "second ", -3: "third "}.get(query.top, "")
     verb = "have" if len(names) > 1 else "has"
     who = " and ".join(dict.fromkeys(names))
-    return Reading(f"{who} {verb} the {rank}{_NOUNS[extreme]} {name}{where}: {best}.", who)
+    return Reading(f"{who} {verb} the {rank}{_NOUNS[extreme]} {name}{limits}: {best}.", who)
 
 
 def _lookup(query: Query, table: Table, place: str) -> Reading | None:
@@ -173,8 +175,8 @@ def _lookup(query: Query, table: Table, place: str) -> Reading | None:
         f"{table.rows[r][query.label]} {', '.join(table.rows[r][c] for c in wanted)}" for r in rows
     ]
     head = ", ".join(table.header[c] for c in wanted)
-    where = place if query.selection.columns == {query.label} else where(query, place)
-    return Reading(f"{head}{where}: {'; '.join(shown)}.", "\n".join(shown))
+    limits = place if query.selection.columns == {query.label} else where(query, place)
+    return Reading(f"{head}{limits}: {'; '.join(shown)}.", "\n".join(shown))
 
 
 _COMPARISONS: dict[str, Callable[[Query, Table, str], Reading]] = {

@@ -10,7 +10,7 @@ from cogwork.core.offline.matching import main_verb
 from cogwork.core.offline.results import Result
 from cogwork.core.offline.words import coverage, sentences, stems, word_set
 
-__all__ = ["noting", "recalling", "remembering"]
+__all__ = ["REFUSAL", "noting", "recalling", "remembering"]
 
 _BACK = re.compile(
     r"(?i)\b(?:again|earlier|before|previous(?:ly)?|remind|recall|repeat|remember|so far|last (?:time|answer|result|question)"
@@ -22,7 +22,7 @@ _ASKED = re.compile(
 )
 _WHEN = word_set("first last previou befor earli just previous before earlier")
 _DID = re.compile(r"(?i)\b(?:did|have) (?:you|we)\b")
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     r"(?i)^(?:I can't|I did not|So I did not|There is no|Noted:|You asked|You're welcome)"
 )
 _TELLING = word_set("remind recall repeat remember say tell state")
@@ -58,13 +58,13 @@ def _from_past(text: str, desk: Desk) -> Result | None:
         for observation in turn.observations
         if not observation.error
     ]
-    told = [part for part in answers if not _REFUSAL.match(part)] + [_you(part) for part in said]
+    told = [part for part in answers if not REFUSAL.match(part)] + [_you(part) for part in said]
     deeds = [_deed(turn) for turn in turns]
     for texts in (deeds, told, seen) if _DID.search(text) else (told, deeds, seen):
         found = _best(question, texts)
         if found:
             return Result(join(found), join(found), frozenset(stems(text)))
-    only = [turn.answer for turn in turns if turn.answer and not _REFUSAL.match(turn.answer)]
+    only = [turn.answer for turn in turns if turn.answer and not REFUSAL.match(turn.answer)]
     if only and not asked_stems(question):
         return Result(only[0], only[0])
     return None

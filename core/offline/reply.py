@@ -12,6 +12,7 @@ from cogwork.core.offline.conversation import Conversation
 from cogwork.core.offline.goals import split_goal
 from cogwork.core.offline.introduction import introduce
 from cogwork.core.offline.phrases import lowered
+from cogwork.core.offline.recalling import REFUSAL
 from cogwork.core.offline.replay import Outcome, Pending, replay
 from cogwork.core.offline.results import Result
 from cogwork.core.offline.toolbox import KnownTool, Toolbox
@@ -79,7 +80,7 @@ def _memory(talk: Conversation) -> tuple[Result, ...]:
     """Return what "it" may mean before anything is done: the last answer, or the material."""
     found = []
     told = (turn.answer for turn in reversed(talk.past) if turn.answer)
-    last = next((answer for answer in told if not answer.startswith("I can't")), "")
+    last = next((answer for answer in told if not REFUSAL.match(answer)), "")
     for text in filter(None, (last, talk.prompt.material)):
         said = sentences(text)
         names = frozenset(word for part in said for word in stems(part))

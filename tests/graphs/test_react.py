@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from langchain_core.tools import tool as langchain_tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
-from langgraph.prebuilt import InjectedState
+from langgraph.prebuilt import InjectedState, ToolRuntime
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, interrupt
 from openai_server import OpenAIServer, call_tools, raw_tool_call, say
 from pydantic import BaseModel
@@ -194,6 +196,24 @@ def test_a_wider_state_reaches_the_tools_and_the_prompt():
     state = graph.invoke({**ASK, "colour": "blue"})
     assert state["messages"][2].text == "painted blue"
     assert model.sent[0][0].text == "like blue"
+
+
+def test_context_and_store_of_the_run_reach_the_tools():
+    @dataclass
+    class Context:
+        user: str
+
+    @langchain_tool
+    def whoami(runtime: ToolRuntime[Context]) -> str:
+        """Say who asks."""
+        return runtime.store.get(("names",), runtime.context.user).value["name"]
+
+    store = InMemoryStore()
+    store.put(("names",), "u1", {"name": "Ada"})
+    graph, _ = agent(
+        calls(("whoami", {})), "Ada", tools=[whoami], context_schema=Context, store=store
+    )
+    assert graph.invoke(ASK, context=Context("u1"))["messages"][2].text == "Ada"
 
 
 def test_a_question_of_a_tool_is_answered_by_a_person():
