@@ -1,7 +1,7 @@
 """Message history as a state channel whose checkpoints grow with the steps, not their square."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Annotated, Any, TypeAlias, cast
 
 from langchain_core.messages import (
@@ -51,7 +51,7 @@ def merge_messages(current: list[AnyMessage], writes: Sequence[Any]) -> list[Any
         elif place is not None:
             merged[place] = message
         else:
-            named = message if message.id else _named(message, len(merged))
+            named = message if message.id else _named(message, len(merged), places)
             places[named.id] = len(merged)
             merged.append(named)
     return merged
@@ -125,6 +125,9 @@ def _whole(message: BaseMessage) -> AnyMessage:
     return cast("AnyMessage", message)
 
 
-def _named(message: AnyMessage, place: int) -> AnyMessage:
-    name = uuid.uuid5(_ID_SPACE, f"{place}\0{message.type}\0{message.content}")
-    return message.model_copy(update={"id": str(name)})
+def _named(message: AnyMessage, place: int, taken: Container[str | None]) -> AnyMessage:
+    """The message with an id that depends on nothing but the history before it."""
+    name = None
+    while name is None or name in taken:
+        name = str(uuid.uuid5(_ID_SPACE, f"{name}\0{place}\0{message.type}\0{message.content}"))
+    return message.model_copy(update={"id": name})

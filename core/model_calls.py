@@ -28,7 +28,7 @@ from cogwork.core.bridge import call
 from cogwork.core.errors import CogworkError, ModelError, redact
 from cogwork.core.retry import is_transient, retry_after
 
-__all__ = ["ask_model", "explain_model_error"]
+__all__ = ["ask_model", "broke_off", "explain_model_error"]
 
 _AT_OUTPUT_LIMIT = frozenset({"length", "max_tokens", "incomplete"})
 _QUOTED = 300  # characters of the provider's own words that are shown
@@ -55,6 +55,15 @@ async def ask_model(
     except Exception as error:
         raise explain_model_error(error, model) from error
     return _whole(answer, model) if isinstance(answer, AIMessage) else answer
+
+
+def broke_off(error: BaseException) -> bool:
+    """Whether a model's connection broke in the middle of an answer.
+
+    Clients retry what fails before an answer begins, and nothing after; so this is what a
+    graph has to retry, and retrying more would multiply with the client's own tries.
+    """
+    return isinstance(error, ModelError) and error.details.get("kind") == "broken"
 
 
 def _whole(answer: AIMessage, model: object) -> AIMessage:

@@ -17,11 +17,18 @@ from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
 from cogwork.core.errors import ConfigurationError, UnknownNameError, redact
-from cogwork.core.model_calls import ask_model, explain_model_error
+from cogwork.core.model_calls import ask_model, broke_off, explain_model_error
 from cogwork.core.registry import nearest
 from cogwork.core.settings import Settings, load_settings
 
-__all__ = ["ChatModel", "ask_model", "create_chat_model", "describe_model", "explain_model_error"]
+__all__ = [
+    "ChatModel",
+    "ask_model",
+    "broke_off",
+    "create_chat_model",
+    "describe_model",
+    "explain_model_error",
+]
 
 ChatModel: TypeAlias = Runnable[LanguageModelInput, Any]
 """A chat model, or one with fallbacks, which is a `Runnable` but no `BaseChatModel`."""

@@ -14,12 +14,12 @@ Yao et al. (2022), ReAct: Synergizing Reasoning and Acting in Language Models,
 https://arxiv.org/abs/2210.03629
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, Literal, NotRequired
 
 from langchain_core.messages import AIMessage
-from langchain_core.tools import BaseTool, tool
+from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -29,8 +29,7 @@ from typing_extensions import TypedDict
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.messages import Messages
-from cogwork.core.models import ChatModel, create_chat_model
-from cogwork.core.retry import is_transient
+from cogwork.core.models import ChatModel, broke_off, create_chat_model
 from cogwork.core.structured import Schema
 from cogwork.memory import with_state_types
 from cogwork.nodes.action import make_act
@@ -38,6 +37,7 @@ from cogwork.nodes.history import tool_calls_of
 from cogwork.nodes.observation import make_observe
 from cogwork.nodes.response import make_respond
 from cogwork.nodes.thought import Prompt, make_think
+from cogwork.tools.base import as_tools
 
 __all__ = ["ReactInput", "ReactState", "StructuredReactState", "create_react_agent"]
 
@@ -68,6 +68,11 @@ def route_after_think(answer: AIMessage, done: str) -> list[Send] | str:
     return [Send("act", call) for call in tool_calls_of(answer)] or done
 
 
+def route_after_observe(state: ReactState) -> Literal["on", "answered"]:
+    """Go on, unless the result of a `return_direct` tool is the answer."""
+    return "answered" if state.get("stop_reason") == "answered" else "on"
+
+
 def create_react_agent(
     model: str | ChatModel | None = None,
     tools: Sequence[BaseTool | Callable[..., Any]] = (),
@@ -96,8 +101,10 @@ def create_react_agent(
 
     Args:
         model: A chat model, a name such as `"openai:gpt-5.5"`, or `None` for the one that
-            is configured.
-        tools: LangChain tools, or functions with a docstring.
+            the settings name. (Limits do not come from the settings here; the command
+            line and the server pass them on.)
+        tools: LangChain tools, or functions with a docstring. The result of a tool with
+            `return_direct` is the answer.
         prompt: A system prompt, or a function from the state to the messages to send.
         response_format: A schema; the answer is then also given in `structured_response`.
         max_steps: Steps (one thought with its calls) that one question may take.
@@ -119,53 +126,57 @@ def create_react_agent(
 
     Raises:
         ConfigurationError: The model is unknown, its key is missing, or it cannot call
-            tools; or a limit is not positive.
+            tools; what is given as a tool is none, or two have one name; or a limit is
+            not positive.
         ModelError: From a run: the model cannot be reached or answers nothing usable.
 
     Example:
         >>> from cogwork.tools import load_tools
         >>> agent = create_react_agent("offline", load_tools(["calculator"]))
         >>> agent.invoke({"messages": "What is 6 * 7?"})["messages"][-1].text
-        'The answer is 42.'
+        '6 * 7 is 42.'
     """
-    limits = {
-        "max_steps": max_steps,
-        "max_repeats": max_repeats,
-        "max_history_tokens": max_history_tokens,
-        "tool_timeout": tool_timeout,
-        "max_tool_output": max_tool_output,
-    }
-    for limit, value in limits.items():
-        if value is not None and value <= 0:
-            raise ConfigurationError(f"{limit} is {value}; it must be more than 0")
+    _check(
+        max_steps=max_steps,
+        max_repeats=max_repeats,
+        max_history_tokens=max_history_tokens,
+        tool_timeout=tool_timeout,
+        max_tool_output=max_tool_output,
+    )
     chat = create_chat_model(model)
-    ready = [given if isinstance(given, BaseTool) else tool(given) for given in tools]
-    retry = RetryPolicy(retry_on=is_transient, initial_interval=1.0, max_interval=30.0)
+    ready = as_tools(tools)
     done = "respond" if response_format else END
-    ends = {"act": "calls", done: "answer"} if ready else {done: "answer"}
+    # A client retries a call that did not begin, and nothing that broke off.
+    retry = RetryPolicy(retry_on=broke_off, max_attempts=2)
 
     state = state_schema or (StructuredReactState if response_format else ReactState)
     builder = StateGraph(state, context_schema, input_schema=state_schema or ReactInput)
-    builder.add_node(
-        "think",
-        make_think(
-            chat,
-            ready,
-            prompt=prompt,
-            max_history_tokens=max_history_tokens,
-            route=partial(route_after_think, done=done),
-        ),
-        retry_policy=retry,
-        destinations=ends,
+    think = make_think(
+        chat,
+        ready,
+        prompt=prompt,
+        max_history_tokens=max_history_tokens,
+        route=partial(route_after_think, done=done),
     )
+    ends = {"act": "calls", done: "answer"} if ready else {done: "answer"}
+    builder.add_node("think", think, retry_policy=retry, destinations=ends)
     builder.add_edge(START, "think")
     if ready:
+        direct = {each.name for each in ready if each.return_direct}
+        observe = make_observe(max_steps=max_steps, max_repeats=max_repeats, return_direct=direct)
         builder.add_node("act", make_act(ready, timeout=tool_timeout, max_output=max_tool_output))
-        builder.add_node("observe", make_observe(max_steps=max_steps, max_repeats=max_repeats))
+        builder.add_node("observe", observe)
         builder.add_edge("act", "observe")
-        builder.add_edge("observe", "think")
+        if direct:
+            ways: dict[Hashable, str] = {"on": "think", "answered": done}
+            builder.add_conditional_edges("observe", route_after_observe, ways)
+        else:
+            builder.add_edge("observe", "think")
     if response_format:
-        builder.add_node("respond", make_respond(chat, response_format), retry_policy=retry)
+        respond = make_respond(
+            chat, response_format, prompt=prompt, max_history_tokens=max_history_tokens
+        )
+        builder.add_node("respond", respond, retry_policy=retry)
         builder.add_edge("respond", END)
     graph = builder.compile(
         with_state_types(checkpointer, state, response_format),
@@ -178,3 +189,9 @@ def create_react_agent(
     )
     # LangGraph's limit counts super-steps, three a step here; ours counts steps.
     return graph.with_config(recursion_limit=3 * max_steps + 10)
+
+
+def _check(**limits: float | None) -> None:
+    for name, value in limits.items():
+        if value is not None and value <= 0:
+            raise ConfigurationError(f"{name} is {value}; it must be more than 0")

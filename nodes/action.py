@@ -15,9 +15,9 @@ from langgraph.types import Command, RetryPolicy
 from pydantic import ValidationError
 
 from cogwork.core.bridge import Node, in_thread, node, on_loop, pause
-from cogwork.core.errors import BudgetError, CogworkError, redact
+from cogwork.core.errors import BudgetError, CogworkError, ToolError, redact
 from cogwork.core.registry import nearest
-from cogwork.core.retry import retry_after
+from cogwork.core.retry import is_transient, retry_after
 from cogwork.tools.base import ToolSpec, spec_of
 
 __all__ = ["make_act"]
@@ -57,9 +57,12 @@ def make_act(
         outcome = await _outcome(ready, call, config)
         if not isinstance(outcome, ToolMessage):
             return outcome
-        outcome.content = _shorten(outcome.content, max_output)
-        seconds = round(time.perf_counter() - started, 6)
-        outcome.response_metadata = {**outcome.response_metadata, "seconds": seconds}
+        whole = outcome.content
+        outcome.content = _shorten(whole, max_output)
+        about = {"seconds": round(time.perf_counter() - started, 6)}
+        if outcome.content != whole:
+            about["shortened"] = True
+        outcome.response_metadata = {**outcome.response_metadata, **about}
         return {"messages": [outcome]}
 
     return act
@@ -78,6 +81,18 @@ class _Ready:
         self.reaches_in = ToolNode([tool], handle_tool_errors=False) if _is_injected(tool) else None
 
     async def run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
+        started = time.perf_counter()
+        try:
+            return await self._run(call, config)
+        except TimeoutError as error:
+            if self.timeout is None or time.perf_counter() - started < self.timeout:
+                raise  # the tool's own
+            # Not tried again: a thread that hangs cannot be stopped, only added to.
+            raise ToolError(
+                f"{self.tool.name} did not answer within {self.timeout:g} seconds"
+            ) from error
+
+    async def _run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
         if self.reaches_in is not None:
             result = await on_loop(self.timeout, self.reaches_in.ainvoke, [call], config)
             messages = result.get("messages") if isinstance(result, dict) else None
@@ -116,17 +131,10 @@ async def _attempts(tool: _Ready, call: Mapping[str, Any], config: RunnableConfi
         except GraphBubbleUp:
             raise
         except Exception as error:
-            if attempt == policy.max_attempts or not _retries(policy, error):
+            if attempt == policy.max_attempts or not is_transient(error):
                 raise
             await pause(_delay(policy, attempt, error))
     raise AssertionError("the last attempt returns or raises")
-
-
-def _retries(policy: RetryPolicy, error: Exception) -> bool:
-    wanted = policy.retry_on
-    if isinstance(wanted, type) or not callable(wanted):
-        return isinstance(error, wanted if isinstance(wanted, type) else tuple(wanted))
-    return wanted(error)
 
 
 def _delay(policy: RetryPolicy, attempt: int, error: Exception) -> float:
@@ -154,13 +162,11 @@ def _reason(error: Exception, tool: _Ready) -> str:
             for fault in error.errors(include_url=False, include_context=False)
         )
         return f"invalid arguments for {name}: {faults}"
-    if isinstance(error, TimeoutError) and not str(error):
-        return f"{name} did not answer within {tool.timeout:g} seconds"
     if isinstance(error, CogworkError):
         return error.safe_message()
     if isinstance(error, ToolException):
         return str(error)
-    return f"{name} failed: {type(error).__name__}: {error}"
+    return f"{name} failed: {type(error).__name__}{f': {error}' if str(error) else ''}"
 
 
 def _shorten(content: Any, limit: int) -> Any:
@@ -173,10 +179,11 @@ def _shorten(content: Any, limit: int) -> Any:
         ]
     if len(content) <= limit:
         return content
-    head, tail = limit * 3 // 4, limit // 4
+    tail = limit // 4
+    head = limit - tail
     return (
-        f"{content[:head]}\n[… {len(content) - head - tail:,} of {len(content):,} characters "
-        f"left out …]\n{content[-tail:]}"
+        f"{content[:head]}\n[… {len(content) - limit:,} of {len(content):,} characters "
+        f"left out …]\n{content[len(content) - tail :]}"
     )
 
 

@@ -1,7 +1,7 @@
 """The observation of a ReAct loop: what came back, and whether it leads anywhere."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AnyMessage
@@ -13,12 +13,16 @@ from cogwork.nodes.history import tool_calls_of
 __all__ = ["make_observe"]
 
 
-def make_observe(*, max_steps: int = 10, max_repeats: int = 3) -> Node:
+def make_observe(
+    *, max_steps: int = 10, max_repeats: int = 3, return_direct: Container[str] = ()
+) -> Node:
     """Make the node that decides whether the loop goes on after a step.
 
     Args:
         max_steps: Steps (one thought with its calls) that one question may take.
         max_repeats: How often one question may meet the same call with the same result.
+        return_direct: Names of tools whose result is the answer; a step that only calls
+            such tools, and succeeds, ends the loop.
     """
 
     @node
@@ -29,6 +33,8 @@ def make_observe(*, max_steps: int = 10, max_repeats: int = 3) -> Node:
         Writes: stop_reason
         """
         messages = state["messages"]
+        if return_direct and _is_answered(messages, return_direct):
+            return {"stop_reason": "answered"}
         steps = _steps(messages)
         if len(steps) >= max_steps:
             return {"stop_reason": "step_limit"}
@@ -49,6 +55,14 @@ def _steps(messages: Sequence[AnyMessage]) -> list[int]:
         elif kind == "human":
             break
     return steps
+
+
+def _is_answered(messages: Sequence[AnyMessage], return_direct: Container[str]) -> bool:
+    place = _steps(messages)[0]
+    return all(
+        message.type == "tool" and message.name in return_direct and message.status == "success"
+        for message in messages[place + 1 :]
+    )
 
 
 def _repeats(messages: Sequence[AnyMessage], steps: Sequence[int]) -> int:

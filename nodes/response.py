@@ -9,6 +9,7 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.models import ChatModel
 from cogwork.core.structured import Schema, structured_output
 from cogwork.nodes.history import bound_history
+from cogwork.nodes.thought import Prompt, with_prompt
 
 __all__ = ["make_respond"]
 
@@ -19,6 +20,7 @@ def make_respond(
     model: ChatModel,
     schema: Schema,
     *,
+    prompt: Prompt | None = None,
     max_history_tokens: int = 100_000,
 ) -> Node:
     """Make the node that puts the answer into a schema.
@@ -26,6 +28,7 @@ def make_respond(
     Args:
         model: Any LangChain chat model.
         schema: A pydantic model, a `TypedDict` or a JSON schema.
+        prompt: A system prompt, or a function from the state to the messages to send.
         max_history_tokens: How much history the model is shown, in estimated tokens.
 
     Raises:
@@ -40,7 +43,7 @@ def make_respond(
         Writes: structured_response
         """
         history = bound_history(state["messages"], max_history_tokens)
-        asked = [*history, HumanMessage(_FORM)]
+        asked = [*with_prompt(prompt, state, history), HumanMessage(_FORM)]
         return {"structured_response": await structured_output(model, schema, asked, config)}
 
     return respond

@@ -20,7 +20,7 @@ from cogwork.core.errors import ConfigurationError, ModelError
 from cogwork.core.models import ChatModel, ask_model
 from cogwork.nodes.history import bound_history, tool_calls_of
 
-__all__ = ["Goto", "Prompt", "make_think"]
+__all__ = ["Goto", "Prompt", "make_think", "with_prompt"]
 
 Prompt: TypeAlias = str | SystemMessage | Callable[[Any], Sequence[AnyMessage]]
 """A system prompt, or a function from the state to all the messages that are sent."""
@@ -74,7 +74,7 @@ def make_think(
         """
         stopped = _stop_reason(state)
         history = bound_history(state["messages"], max_history_tokens)
-        sent = _with_prompt(prompt, state, history)
+        sent = with_prompt(prompt, state, history)
         if stopped:
             sent.append(HumanMessage(f"{_CONCLUDE.get(stopped, stopped)} {_ANSWER_NOW}"))
         answer = await _ask(model if stopped else with_tools, sent, config)
@@ -113,7 +113,8 @@ def _stop_reason(state: Any) -> str | None:
     return None
 
 
-def _with_prompt(prompt: Prompt | None, state: Any, history: list[AnyMessage]) -> list[AnyMessage]:
+def with_prompt(prompt: Prompt | None, state: Any, history: list[AnyMessage]) -> list[AnyMessage]:
+    """The messages to send: the history behind the prompt, or what the prompt makes of both."""
     if prompt is None:
         return history
     if isinstance(prompt, str):

@@ -1,10 +1,12 @@
 """The command line: `cogwork run | graphs | show | doctor`.
 
-Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 130 interrupted.
+Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
+person's answer; 130 interrupted.
 """
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,6 +29,23 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cogwork {version('cogwork')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Agents on LangGraph: run them, look at them, see what they need."""
+
 
 Config = Annotated[
     Path | None,
@@ -51,6 +70,10 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     thread: Annotated[
         str | None, typer.Option(help="Go on with this thread.", show_default="a new one")
     ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(help="Your answer to what the thread waits for.", show_default=False),
+    ] = None,
     root: Annotated[
         Path | None, typer.Option(help="The folder that file tools may touch.", show_default=".")
     ] = None,
@@ -61,33 +84,30 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     as_json: Json = False,
 ) -> None:
     """Run a graph and tell what it thinks, does and sees."""
-    import asyncio
-
-    from rich.console import Console
-
-    from cogwork.core.models import describe_model
     from cogwork.core.settings import load_settings
     from cogwork.memory import create_checkpointer
-    from cogwork.runtime import run
-    from cogwork.runtime.console import Narrator
+    from cogwork.runtime.run import new_thread
 
+    if question is not None and resume is not None:
+        raise ConfigurationError("give a question or --resume, not both")
+    if question is not None and not question.strip():
+        raise ConfigurationError("the question is empty; say what to do")
     chosen = {"model": model, "root": root, "max_steps": max_steps}
     settings = load_settings(config, **{k: v for k, v in chosen.items() if v is not None})
+    name = thread or new_thread()
     with create_checkpointer(settings.checkpointer) as checkpointer:
         built = _build(graph, settings, tool, checkpointer)
-        name = thread or run.new_thread()
+        again = f"cogwork run {graph} --thread {name}"
         try:
-            if as_json:
-                typer.echo(asyncio.run(run.run_as_json(built, question, name)))
-                return
-            console = Console()
-            console.print(f"[dim]{describe_model(settings)}[/]", highlight=False, soft_wrap=True)
-            asyncio.run(run.run(built, question, name, Narrator(console)))
+            waits = _run(built, settings, name, question, resume, as_json=as_json)
         except KeyboardInterrupt:
-            typer.echo(f"\ninterrupted; go on with: cogwork run {graph} --thread {name}", err=True)
+            typer.echo(f"\ninterrupted; go on with: {again}", err=True)
             raise typer.Exit(130) from None
-        if thread is None:
-            typer.echo(f"(ask more in the same thread with --thread {name})", err=True)
+    if waits:
+        typer.echo(f"answer with: {again} --resume '…'", err=True)
+        raise typer.Exit(3)
+    if thread is None and not as_json:
+        typer.echo(f"(ask more in the same thread with --thread {name})", err=True)
 
 
 @app.command("graphs")
@@ -180,6 +200,38 @@ def _build(
         tool_timeout=settings.tool_timeout,
         checkpointer=checkpointer,
     )
+
+
+def _run(
+    graph: "CompiledStateGraph[Any, Any, Any, Any]",
+    settings: "Settings",
+    thread: str,
+    question: str | None,
+    resume: str | None,
+    *,
+    as_json: bool,
+) -> bool:
+    """Run the graph to its end or to a question, and say whether it waits for an answer."""
+    import asyncio
+
+    from langgraph.types import Command
+    from rich.console import Console
+    from rich.markup import escape
+
+    from cogwork.core.models import describe_model
+    from cogwork.runtime.console import Narrator
+    from cogwork.runtime.run import run, run_as_json
+
+    asked: str | Command[Any] | None = Command(resume=resume) if resume is not None else question
+    if as_json:
+        result, questions = asyncio.run(run_as_json(graph, asked, thread))
+        typer.echo(result)
+    else:
+        console = Console()
+        used = escape(describe_model(settings))
+        console.print(f"[dim]{used}[/]", highlight=False, soft_wrap=True)
+        questions = asyncio.run(run(graph, asked, thread, Narrator(console)))
+    return bool(questions)
 
 
 def _explain(error: Exception) -> int:

@@ -1,6 +1,6 @@
 """How a run is told on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AnyMessage, ToolMessage
@@ -37,7 +37,7 @@ class Narrator:
         if not self._is_talking:
             self._console.print("[bold cyan]●[/] ", end="")
             self._is_talking = True
-        self._console.print(escape(text), end="", highlight=False, soft_wrap=True)
+        self._console.print(_plain(text), end="", highlight=False, soft_wrap=True)
 
     def message(self, message: AnyMessage) -> None:
         """A whole message that a node has written."""
@@ -54,13 +54,16 @@ class Narrator:
             if isinstance(arguments, Mapping):
                 arguments = ", ".join(f"{name}={_brief(v)}" for name, v in arguments.items())
             self._console.print(
-                f"  [bold yellow]→[/] [bold]{escape(str(call['name']))}[/]({escape(arguments)})",
+                f"  [bold yellow]→[/] [bold]{_plain(str(call['name']))}[/]({_plain(arguments)})",
                 highlight=False,
                 soft_wrap=True,
             )
 
-    def end(self, state: Mapping[str, Any]) -> None:
-        """Why the run ended, where that is not plain."""
+    def end(self, state: Mapping[str, Any], questions: Sequence[Any] = ()) -> None:
+        """Why the run ended, where that is not plain, and what it waits for."""
+        for question in questions:
+            self._console.print("[bold magenta]?[/] ", end="")
+            self._console.print(_plain(str(question)), highlight=False, soft_wrap=True)
         reason = _STOPPED.get(state.get("stop_reason") or "")
         if reason:
             self._console.print(f"[yellow]{reason}[/]")
@@ -72,10 +75,15 @@ class Narrator:
             shown.append(f"… {len(lines) - len(shown)} more lines")
         mark = "[bold red]✗[/]" if message.status == "error" else "[bold green]←[/]"
         seconds = message.response_metadata.get("seconds")
-        took = f" [dim]{seconds:.3f} s[/]" if seconds is not None else ""
+        took = f"[dim]({seconds:.3f} s)[/] " if seconds is not None else ""
         for place, line in enumerate(shown):
-            lead, end = (f"  {mark} ", took) if place == 0 else ("    ", "")
-            self._console.print(f"{lead}{escape(line)}{end}", highlight=False, soft_wrap=True)
+            lead = f"  {mark} {took}" if place == 0 else "    "
+            self._console.print(f"{lead}{_plain(line)}", highlight=False, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """Text that a terminal shows as it is: no markup of rich, no control sequences."""
+    return escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text))
 
 
 def _brief(value: Any, limit: int = 100) -> str:

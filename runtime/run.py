@@ -13,6 +13,7 @@ from typing import Any, cast
 from langchain_core.messages import AIMessageChunk, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.nodes.trace import trace
@@ -28,8 +29,13 @@ def new_thread() -> str:
     return uuid.uuid4().hex[:8]
 
 
-async def run(graph: Graph, question: str | None, thread: str, narrator: Narrator) -> None:
+async def run(
+    graph: Graph, question: str | Command[Any] | None, thread: str, narrator: Narrator
+) -> list[Any]:
     """Run or resume `thread`, telling each thought, action and observation as it happens.
+
+    Returns:
+        The questions that the run now waits for a person to answer.
 
     Raises:
         ConfigurationError: There is no question, and nothing to resume.
@@ -45,29 +51,34 @@ async def run(graph: Graph, question: str | None, thread: str, narrator: Narrato
         else:
             for message in _messages(event):
                 narrator.message(message)
-    narrator.end((await graph.aget_state(config)).values)
+    snapshot = await graph.aget_state(config)
+    questions = [interrupt.value for interrupt in snapshot.interrupts]
+    narrator.end(snapshot.values, questions)
+    return questions
 
 
-async def run_as_json(graph: Graph, question: str | None, thread: str) -> str:
-    """Run or resume `thread` and return its result as one JSON object.
+async def run_as_json(
+    graph: Graph, question: str | Command[Any] | None, thread: str
+) -> tuple[str, list[Any]]:
+    """Run or resume `thread` and return its result as one JSON object, and open questions.
 
-    Keys: thread, answer, stop_reason, steps (the trace of this question), tokens.
+    Keys: thread, answer (null while the run waits for a person), stop_reason, interrupts,
+    steps (the trace of this question), tokens.
     """
     config = _config(thread)
     state = await graph.ainvoke(await _input(graph, question, config), config)
+    questions = [interrupt.value for interrupt in state.get("__interrupt__", ())]
     steps = trace(state)
     steps = [step for step in steps if step.turn == steps[-1].turn]
-    return json.dumps(
-        {
-            "thread": thread,
-            "answer": state["messages"][-1].text,
-            "stop_reason": state.get("stop_reason"),
-            "steps": [asdict(step) for step in steps if step.tool],
-            "tokens": sum(step.tokens for step in steps),
-        },
-        ensure_ascii=False,
-        default=str,
-    )
+    result = {
+        "thread": thread,
+        "answer": None if questions else state["messages"][-1].text,
+        "stop_reason": state.get("stop_reason"),
+        "interrupts": questions,
+        "steps": [asdict(step) for step in steps if step.tool],
+        "tokens": sum(step.tokens for step in steps),
+    }
+    return json.dumps(result, ensure_ascii=False, default=str), questions
 
 
 def _config(thread: str) -> RunnableConfig:
@@ -75,10 +86,10 @@ def _config(thread: str) -> RunnableConfig:
 
 
 async def _input(
-    graph: Graph, question: str | None, config: RunnableConfig
-) -> dict[str, Any] | None:
-    """A new question, or `None` to go on where the thread stopped."""
-    if question is not None:
+    graph: Graph, question: str | Command[Any] | None, config: RunnableConfig
+) -> dict[str, Any] | Command[Any] | None:
+    """A new question, a person's answer, or `None` to go on where the thread stopped."""
+    if isinstance(question, str):
         return {"messages": [{"role": "user", "content": question}]}
     snapshot = await graph.aget_state(config)
     thread = config["configurable"]["thread_id"]
@@ -86,7 +97,9 @@ async def _input(
         raise ConfigurationError(f"there is no thread '{thread}' to go on with; ask a question")
     if not snapshot.next:
         raise ConfigurationError(f"thread '{thread}' is finished; ask it another question")
-    return None
+    if question is not None and not snapshot.interrupts:
+        raise ConfigurationError(f"thread '{thread}' asks nothing; leave --resume out to go on")
+    return question
 
 
 def _messages(update: Mapping[str, Any]) -> Iterator[AnyMessage]:

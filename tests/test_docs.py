@@ -1,5 +1,7 @@
 """What the documents say is true: their code runs, their links lead somewhere."""
 
+import doctest
+import importlib
 import os
 import re
 import shutil
@@ -17,6 +19,13 @@ DOCUMENTS = sorted(
 )
 CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)")
+FOLDERS = ("core", "graphs", "memory", "nodes", "runtime", "tools")
+WITH_DOCTESTS = sorted(
+    path
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+    if ">>> " in path.read_text()
+)
 EXAMPLES = [
     pytest.param(code, id=f"{path.relative_to(ROOT)}:{number}")
     for path in DOCUMENTS
@@ -44,6 +53,14 @@ def test_the_readme_example_finds_the_answer(tmp_path):
     (code, *_) = CODE.findall((ROOT / "README.md").read_text())
     said = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True)
     assert "2666.612" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("path", WITH_DOCTESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_examples_of_docstrings_are_true(path):
+    name = "cogwork." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    tested = doctest.testmod(importlib.import_module(name))
+    assert tested.attempted
+    assert not tested.failed
 
 
 def anchors(path: Path) -> set[str]:

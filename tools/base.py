@@ -6,7 +6,7 @@ plain JSON, because LangChain hands metadata to tracers.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast, get_args, overload
 
@@ -25,6 +25,7 @@ __all__ = [
     "SpecFields",
     "ToolOptions",
     "ToolSpec",
+    "as_tools",
     "spec_of",
     "tool",
     "with_spec",
@@ -157,6 +158,44 @@ def tool(
     if isinstance(made, BaseTool):
         return _mark(quick(made), spec)
     return lambda thing: _mark(quick(made(thing)), spec)
+
+
+def as_tools(given: Sequence[BaseTool | Callable[..., Any]]) -> list[BaseTool]:
+    """Return LangChain tools: those given as they are, functions as tools of their docstring.
+
+    Raises:
+        ConfigurationError: Something is no tool, has no description, or two share a name.
+    """
+    if isinstance(given, str):
+        given = [given]
+    made = [_as_tool(each) for each in given]
+    names = [each.name for each in made]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigurationError(
+            f"two tools are called {' and '.join(map(repr, twice))}; a model could not tell "
+            "them apart: leave one out, or rename it"
+        )
+    return made
+
+
+def _as_tool(given: Any) -> BaseTool:
+    if isinstance(given, BaseTool):
+        return given
+    if isinstance(given, str):
+        raise ConfigurationError(
+            f"'{given}' is the name of a tool, not a tool; load_tools(['{given}']) makes it one"
+        )
+    if not callable(given):
+        raise ConfigurationError(
+            f"{given!r:.100} is no tool; give LangChain tools, or functions with a docstring"
+        )
+    try:
+        made: BaseTool = tool(given)
+    except ValueError as error:
+        name = getattr(given, "__name__", repr(given))
+        raise ConfigurationError(f"'{name}' cannot be made a tool: {error}") from error
+    return made
 
 
 def spec_of(tool: BaseTool) -> ToolSpec:

@@ -42,17 +42,19 @@ for _name, _effect, _description in (
     )
 
 
-def load_tools(names: Sequence[str], *, root: str | Path = ".") -> "list[BaseTool]":
+def load_tools(names: str | Sequence[str], *, root: str | Path = ".") -> "list[BaseTool]":
     """Return the tools called `names`, each once, in that order.
 
     Args:
-        names: Names of tools, or of groups such as `files`.
+        names: Names of tools, or of groups such as `files`; or a single one.
         root: The folder that tools for files cannot leave.
 
     Raises:
         UnknownNameError: There is no such tool or group; the nearest names are offered.
         ConfigurationError: There is no such root, or what is registered is no tool.
     """
+    if isinstance(names, str):
+        names = [names]
     wanted = [single for name in names for single in _members(name)]
     return [_load(name, Path(root)) for name in dict.fromkeys(wanted)]
 

@@ -57,6 +57,13 @@ def test_every_message_gets_an_id_and_the_same_one_on_every_replay():
     assert len({message.id for message in first}) == 3
 
 
+def test_an_id_is_never_given_twice():
+    history = merge_messages([], ["a", "b", "yes"])
+    without_first = merge_messages(history, [RemoveMessage(id=history[0].id)])
+    again = merge_messages(without_first, ["yes"])
+    assert len({message.id for message in again}) == 3
+
+
 def test_chunks_become_whole_messages():
     (message,) = merge_messages([], [AIMessageChunk("hi", id="1")])
     assert type(message) is AIMessage

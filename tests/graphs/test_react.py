@@ -15,7 +15,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import InjectedState, ToolRuntime
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, interrupt
-from openai_server import OpenAIServer, call_tools, raw_tool_call, say
+from openai_server import OpenAIServer, call_tools, cut, error, raw_tool_call, say
 from pydantic import BaseModel
 from scripted import ScriptedChatModel, calls
 
@@ -176,6 +176,50 @@ def test_a_response_format_gives_a_typed_answer_that_survives_the_checkpoint(tmp
         assert "respond" in graph.get_graph().nodes
 
 
+def test_the_response_is_asked_for_with_the_prompt_and_a_bounded_history():
+    history = [("user", "old " * 900), ("assistant", "older " * 900), *ASK["messages"]]
+    graph, model = agent(
+        "5", '{"total": 5}', response_format=Sum, prompt="RULES", max_history_tokens=200
+    )
+    graph.invoke({"messages": history})
+    for sent in model.sent:
+        assert sent[0].text == "RULES"
+        assert sum(len(message.text) for message in sent) < 2_000
+
+
+def test_the_result_of_a_direct_tool_is_the_answer():
+    @langchain_tool(return_direct=True)
+    def look() -> str:
+        """Look."""
+        return "sand"
+
+    graph, model = agent(calls(("look", {})), tools=[look, add])
+    state = graph.invoke(ASK)
+    assert (state["messages"][-1].text, state["stop_reason"]) == ("sand", "answered")
+    assert len(model.sent) == 1
+    mixed, model = agent(calls(("look", {}), ("add", {"a": 1, "b": 2})), "both", tools=[look, add])
+    assert mixed.invoke(ASK)["messages"][-1].text == "both"
+
+
+def undocumented(x: int) -> int:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [
+        (["calculator"], r"load_tools\(\['calculator'\]\)"),
+        ("calculator", "name of a tool"),
+        ([add, add], "two tools are called 'add'"),
+        ([7], "7 is no tool"),
+        ([undocumented], "'undocumented' cannot be made a tool"),
+    ],
+)
+def test_what_is_no_tool_is_named(tools, said):
+    with pytest.raises(ConfigurationError, match=said):
+        create_react_agent(ScriptedChatModel(script=[]), tools)
+
+
 class Coloured(ReactState):
     colour: str
 
@@ -303,6 +347,22 @@ def test_malformed_arguments_on_the_wire_are_corrected(streaming):
     assert [step.failed for step in trace(state)] == [True, False, False]
     assert state["messages"][-1].text == "It is 5."
     assert trace(state)[1].tokens > 0
+
+
+def test_a_stream_that_breaks_off_is_asked_for_once_more():
+    with OpenAIServer([cut("It "), say("It is 5.")]) as server:
+        model = ChatOpenAI(
+            base_url=server.url, api_key="test", model="m", max_retries=0, streaming=True
+        )
+        assert create_react_agent(model).invoke(ASK)["messages"][-1].text == "It is 5."
+
+
+def test_retries_of_the_client_are_not_multiplied():
+    with OpenAIServer([error(500)], forever=True) as server:
+        model = ChatOpenAI(base_url=server.url, api_key="test", model="m", max_retries=1)
+        with pytest.raises(ModelError, match="failed"):
+            create_react_agent(model).invoke(ASK)
+        assert len(server.requests) == 2
 
 
 # Crashes.

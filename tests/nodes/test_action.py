@@ -1,4 +1,5 @@
 import asyncio
+import re
 import threading
 from typing import Annotated
 
@@ -156,6 +157,33 @@ async def test_a_tool_that_hangs_is_given_up_at_its_timeout(is_async, declared):
         gate.set()
 
 
+def test_a_tools_own_timeout_error_is_an_observation():
+    @tool(effect="external")
+    def slow() -> str:
+        """Be slow."""
+        raise TimeoutError
+
+    (message,) = run([slow], call("slow", {}))
+    assert message.text == "Error: slow failed: TimeoutError"
+
+
+def test_a_tool_that_hangs_is_not_called_again():
+    gate, made = threading.Event(), []
+
+    @tool(effect="read", timeout=0.05)
+    def hang() -> str:
+        """Hang."""
+        made.append(1)
+        gate.wait()
+        return ""
+
+    try:
+        run([hang], call("hang", {}))
+    finally:
+        gate.set()
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize(("fails", "attempts", "status"), [(2, 3, "success"), (3, 3, "error")])
 def test_a_transient_failure_is_retried_three_times_at_most(fails, attempts, status):
     made = []
@@ -210,6 +238,21 @@ def test_fifty_megabytes_are_shortened_to_head_and_tail():
     assert message.text.startswith("first ")
     assert message.text.endswith(" last")
     assert "50,000,011 characters" in message.text.replace("of ", "")
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"), [(1, "a"), (3, "abc"), (5, "abcdj"), (10, "abcdefghij")]
+)
+def test_a_small_limit_is_kept_to(limit, kept):
+    @langchain_tool
+    def letters() -> str:
+        """Say letters."""
+        return "abcdefghij"
+
+    (message,) = run([letters], call("letters", {}), max_output=limit)
+    said = re.sub(r"\n\[… .* …\]\n", "", message.text)
+    assert said == kept
+    assert message.response_metadata.get("shortened", False) == (limit < 10)
 
 
 def test_text_blocks_are_shortened_too():

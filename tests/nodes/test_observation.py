@@ -62,3 +62,13 @@ def test_malformed_calls_repeated_are_no_progress():
         "", invalid_tool_calls=[{"name": "look", "args": "{", "id": "1", "error": None}]
     )
     assert verdict(*[bad, ToolMessage("Error", tool_call_id="1")] * 3) == "no_progress"
+
+
+@pytest.mark.parametrize(
+    ("status", "names", "expected"),
+    [("success", {"look"}, "answered"), ("error", {"look"}, None), ("success", {"other"}, None)],
+)
+def test_a_step_of_direct_tools_that_succeeds_is_the_answer(status, names, expected):
+    thought, result = step({}, "x")
+    result = ToolMessage("x", tool_call_id="1", name="look", status=status)
+    assert verdict(thought, result, return_direct=names) == expected

@@ -40,7 +40,7 @@ def test_an_agent_does_a_job_on_files_and_remembers_it(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "offline" in done.stdout.splitlines()[0]
-    for part in ("→ read_file(path='figures.csv')", "← name,amount", "→ calculator(", "← 42"):
+    for part in ("→ read_file(path='figures.csv')", " s) name,amount", "→ calculator(", " s) 42"):
         assert part in done.stdout
     assert "42" in (tmp_path / "out.txt").read_text()
     again = cogwork("run", "react", "--thread", "t", "What was the total again?")
@@ -99,6 +99,9 @@ BAD = {
     "format": (["show", "react", "--format", "sgv"], {}, "did you mean 'svg'"),
     "thread": (["run", "react", "--thread", "nobody"], {}, "no thread 'nobody'"),
     "steps": (["run", "react", "hi", "--max-steps", "0"], {}, "--max-steps"),
+    "empty": (["run", "react", " "], {}, "the question is empty"),
+    "both": (["run", "react", "hi", "--resume", "yes"], {}, "not both"),
+    "nothing asked": (["run", "react", "--thread", "x", "--resume", "y"], {}, "no thread 'x'"),
     "config": (["doctor", "--config", "absent.yaml"], {}, "absent.yaml"),
     "url": (
         ["run", "react", "hi"],
@@ -163,7 +166,7 @@ def test_ctrl_c_leaves_a_thread_that_goes_on_where_it_was():
             env={**os.environ, **env},
         )
         for line in process.stdout:
-            if "← name,amount" in line:
+            if " s) name,amount" in line:
                 break
         while len(server.requests) < 2:
             time.sleep(0.01)
@@ -176,6 +179,53 @@ def test_ctrl_c_leaves_a_thread_that_goes_on_where_it_was():
     result = json.loads(resumed.stdout)
     assert result["answer"] == "red and blue"
     assert [step["tool"] for step in result["steps"]] == ["read_file"]
+
+
+ASKS = """
+from langgraph.types import interrupt
+from cogwork.tools import tool
+from cogwork.tools.registry import tools
+
+@tool(effect="external")
+def send(text: str) -> str:
+    "Send a text."
+    return f"sent {text}" if interrupt(f"Send {text}?") == "yes" else "not sent"
+
+tools.register("send")(send)
+from cogwork.runtime.cli import main
+main()
+"""
+
+
+def test_a_question_of_a_tool_is_told_and_answered():
+    def run(*args):
+        command = [sys.executable, "-c", ASKS, "run", "react", "--thread", "t", "--tool", "send"]
+        return subprocess.run(
+            [*command, *args], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    asked = run('Send the text "hello".')
+    assert asked.returncode == 3
+    assert "? Send hello?" in asked.stdout
+    assert "--thread t --resume" in asked.stderr
+    again = run("--json")
+    assert again.returncode == 3
+    assert json.loads(again.stdout)["interrupts"] == ["Send hello?"]
+    assert json.loads(again.stdout)["answer"] is None
+    answered = run("--resume", "yes")
+    assert answered.returncode == 0
+    assert "sent hello" in answered.stdout
+
+
+def test_the_version_is_told():
+    assert cogwork("--version").stdout.startswith("cogwork 0.")
+
+
+def test_markup_in_what_is_seen_stays_text(tmp_path):
+    (tmp_path / "odd.txt").write_text("[bold]x[/] [/nope] \x1b[31mred")
+    said = cogwork("run", "react", "Read odd.txt").stdout
+    assert "[bold]x[/] [/nope]" in said
+    assert "\x1b[31m" not in said
 
 
 def test_help_and_import_stay_light():
