@@ -18,13 +18,13 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar, copy_context
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import Runnable, RunnableConfig
 
 __all__ = ["Node", "call", "in_thread", "node", "on_loop", "pause", "run_blocking"]
@@ -144,6 +144,8 @@ async def in_thread(
         future.set_running_or_notify_cancel()
         try:
             future.set_result(context.run(function, *args, **kwargs))
+        except StopIteration as error:  # a future cannot hold one
+            future.set_exception(_wrapped(error))
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
             future.set_exception(error)
 
@@ -174,6 +176,12 @@ async def on_loop(
     return run_blocking(limited) if _stepping.get() else await limited()
 
 
+def _wrapped(error: BaseException) -> RuntimeError:
+    wrapped = RuntimeError(f"{type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
 def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
     """Run an async function on the background loop and wait for it.
 
@@ -201,6 +209,8 @@ def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) ->
         future = portal.start_task_soon(outcome)
         try:
             result, error = future.result()
+        except CancelledError:
+            raise RuntimeError("the call ended with the loop that it ran on") from None
         except BaseException:
             if future.cancel():
                 ended.wait(_CANCEL_GRACE)
@@ -231,40 +241,59 @@ class _Background:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.context: AbstractContextManager[BlockingPortal] | None = None
         self.portal: BlockingPortal | None = None
-        self.thread: int | None = None
+        self.thread: threading.Thread | None = None
 
     def start(self) -> BlockingPortal:
+        """The loop's portal; a loop that something ended (SystemExit in a task) is replaced."""
         with self.lock:
-            if self.portal is None:
-                self.context = start_blocking_portal(name="cogwork-loop")
-                self.portal = self.context.__enter__()
-                self.thread = self.portal.call(threading.get_ident)
+            if self.portal is None or self.thread is None or not self.thread.is_alive():
+                ready: Future[BlockingPortal] = Future()
+                self.thread = threading.Thread(
+                    target=_loop, args=(ready,), name="cogwork-loop", daemon=True
+                )
+                self.thread.start()
+                self.portal = ready.result()
             return self.portal
 
     def stop(self) -> None:
+        """End the loop, cancelling what still runs; what does not let itself be ended stays."""
         with self.lock:
-            context, self.context, self.portal, self.thread = self.context, None, None, None
-        if context is not None:
-            context.__exit__(None, None, None)
+            portal, thread, self.portal = self.portal, self.thread, None
+        if portal is not None and thread is not None and thread.is_alive():
+            portal.start_task_soon(portal.stop, True)
+            thread.join(_CANCEL_GRACE)
 
 
 _background = _Background()
+_loop_thread = threading.local()
+
+
+def _loop(ready: "Future[BlockingPortal]") -> None:
+    # SystemExit in a task ends the loop; those who wait are told by `run_blocking`.
+    with contextlib.suppress(SystemExit, KeyboardInterrupt, BaseExceptionGroup):
+        anyio.run(_serve, ready)
+
+
+async def _serve(ready: "Future[BlockingPortal]") -> None:
+    _loop_thread.is_ours = True
+    async with BlockingPortal() as portal:
+        ready.set_result(portal)
+        await portal.sleep_until_stopped()
 
 
 @contextlib.contextmanager
 def _portal() -> Iterator[BlockingPortal]:
-    if threading.get_ident() == _background.thread:
-        # Synchronous code called on the background loop itself: waiting for that loop
-        # would wait for ever, so this call gets a loop of its own.
-        with start_blocking_portal() as portal:
-            yield portal
-    else:
+    if not getattr(_loop_thread, "is_ours", False):
         yield _background.start()
-
-
-atexit.register(_background.stop)
+        return
+    # Synchronous code called on a loop of ours: waiting for that loop would wait for ever,
+    # so this call gets a loop of its own.
+    own = _Background()
+    try:
+        yield own.start()
+    finally:
+        own.stop()
 
 
 def _forget_after_fork() -> None:
@@ -272,5 +301,10 @@ def _forget_after_fork() -> None:
     _background = _Background()
 
 
+def _stop() -> None:
+    _background.stop()  # whichever it is by then
+
+
+atexit.register(_stop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)

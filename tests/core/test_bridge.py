@@ -167,6 +167,67 @@ def test_system_exit_in_a_node_does_not_stop_the_shared_loop():
     assert graph_of(through_loop).invoke({"x": 1}) == {"x": 101}
 
 
+def test_a_task_that_ends_the_loop_does_not_end_it_for_others():
+    async def leave_in_a_task() -> None:
+        async def leave() -> None:
+            raise SystemExit(3)
+
+        await asyncio.create_task(leave())
+
+    with pytest.raises((SystemExit, RuntimeError)):
+        run_blocking(leave_in_a_task)
+    assert graph_of(through_loop).invoke({"x": 1}) == {"x": 101}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_synchronous_runs_nest_in_async_ones_to_any_depth(depth):
+    async def nested(level: int) -> int:
+        await asyncio.sleep(0)
+        return 0 if level == 0 else 1 + run_blocking(nested, level - 1)
+
+    assert run_blocking(nested, depth) == depth
+
+
+async def test_a_function_that_raises_stop_iteration_does_not_hang():
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await in_thread(None, lambda: next(iter(())))
+
+
+FORKED = """
+import os, sys
+from cogwork.core.bridge import run_blocking
+async def one():
+    return 1
+run_blocking(one)
+child = os.fork()
+if child == 0:
+    assert run_blocking(one) == 1
+    sys.exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+BUSY = """
+import asyncio, threading, time
+from cogwork.core.bridge import run_blocking
+started = threading.Event()
+async def sleep():
+    started.set()
+    await asyncio.sleep(3600)
+threading.Thread(target=run_blocking, args=(sleep,), daemon=True).start()
+started.wait()
+print("over")
+"""
+
+
+@pytest.mark.parametrize(("program", "said"), [(FORKED, "0"), (BUSY, "over")])
+def test_a_process_ends_after_a_fork_and_while_something_runs(program, said):
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.stdout.split() == [said], ran.stderr
+    assert ran.returncode == 0
+
+
 def test_a_wait_that_is_broken_off_cancels_what_it_waited_for():
     program = """
 import asyncio, signal, threading, os
@@ -240,12 +301,11 @@ async def test_cancelling_an_async_run_cancels_the_node():
 def test_a_tool_that_hangs_does_not_hold_up_the_exit_and_no_thread_is_left():
     program = """
 import atexit, threading
-from cogwork.core.bridge import run_blocking, in_thread
 def threads():
     print(sorted(t.name for t in threading.enumerate() if t.name == "cogwork-loop"))
 atexit.register(threads)  # runs last
-import cogwork.core.bridge as bridge
-atexit.unregister(bridge._background.stop); atexit.register(bridge._background.stop)
+import cogwork.core.bridge  # whose own handler, registered later, runs earlier
+from cogwork.core.bridge import run_blocking, in_thread
 async def nothing(): ...
 run_blocking(nothing)
 try:
