@@ -129,5 +129,6 @@ def _named(message: AnyMessage, place: int, taken: Container[str | None]) -> Any
     """The message with an id that depends on nothing but the history before it."""
     name = None
     while name is None or name in taken:
-        name = str(uuid.uuid5(_ID_SPACE, f"{name}\0{place}\0{message.type}\0{message.content}"))
+        seed = f"{name}\0{place}\0{message.type}\0{message.content}".encode(errors="replace")
+        name = str(uuid.uuid5(_ID_SPACE, seed.decode()))
     return message.model_copy(update={"id": name})

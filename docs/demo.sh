@@ -5,6 +5,6 @@ thread="demo-$(date +%s)"
 
 say() { printf '\n$ cogwork run react --thread %s \\\n    "%s"\n\n' "$thread" "$1"; cogwork run react --thread "$thread" "$1"; }
 
-say "Read notebooks/data/planets.csv, compute the total of the mass_1e24_kg column, and write the answer to .cogwork/demo.txt"
+say "Read notebooks/data/planets.csv, compute the total of the mass_1e24_kg column, and write the answer to demo.txt"
 say "What was the total again?"
-printf '\n$ cat .cogwork/demo.txt\n\n%s\n' "$(cat .cogwork/demo.txt)"
+printf '\n$ cat demo.txt\n\n%s\n' "$(cat demo.txt)"

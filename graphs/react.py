@@ -7,7 +7,7 @@
         observe ◀─ act
 
 Each call of a turn is a task of its own: calls run in parallel, a finished one is not run
-again after a crash, and each may interrupt. `observe` says when to stop; then `think`
+again when the run is resumed, and each may interrupt. `observe` says when to stop; then `think`
 answers one last time, with no tools bound, from what was found.
 
 Yao et al. (2022), ReAct: Synergizing Reasoning and Acting in Language Models,

@@ -3,10 +3,10 @@
 import inspect
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from langgraph.errors import GraphBubbleUp
@@ -18,6 +18,7 @@ from cogwork.core.bridge import Node, in_thread, node, on_loop, pause
 from cogwork.core.errors import BudgetError, CogworkError, ToolError, redact
 from cogwork.core.registry import nearest
 from cogwork.core.retry import is_transient, retry_after
+from cogwork.nodes.history import FROM_TOOL
 from cogwork.tools.base import ToolSpec, spec_of
 
 __all__ = ["make_act"]
@@ -55,15 +56,12 @@ def make_act(
         """
         started = time.perf_counter()
         outcome = await _outcome(ready, call, config)
-        if not isinstance(outcome, ToolMessage):
-            return outcome
-        whole = outcome.content
-        outcome.content = _shorten(whole, max_output)
-        about = {"seconds": round(time.perf_counter() - started, 6)}
-        if outcome.content != whole:
-            about["shortened"] = True
-        outcome.response_metadata = {**outcome.response_metadata, **about}
-        return {"messages": [outcome]}
+        seconds = round(time.perf_counter() - started, 6)
+        if isinstance(outcome, ToolMessage):
+            return {"messages": [_observed(outcome, seconds, max_output)]}
+        for message in _messages_in(outcome):
+            _observed(message, seconds, max_output)
+        return outcome
 
     return act
 
@@ -169,21 +167,58 @@ def _reason(error: Exception, tool: _Ready) -> str:
     return f"{name} failed: {type(error).__name__}{f': {error}' if str(error) else ''}"
 
 
-def _shorten(content: Any, limit: int) -> Any:
-    if not isinstance(content, str):
-        return [
-            {**block, "text": _shorten(block["text"], limit)}
-            if isinstance(block, dict) and isinstance(block.get("text"), str)
-            else block
-            for block in content
-        ]
-    if len(content) <= limit:
-        return content
+def _messages_in(outcome: Any) -> Iterator[ToolMessage | HumanMessage]:
+    """What a tool wrote to the history itself, by a `Command` or by a list of them."""
+    for each in outcome if isinstance(outcome, list) else [outcome]:
+        update = each.update if isinstance(each, Command) else each
+        if isinstance(update, dict):
+            yield from (
+                message
+                for message in update.get("messages") or ()
+                if isinstance(message, (ToolMessage, HumanMessage))
+            )
+
+
+def _observed(
+    message: ToolMessage | HumanMessage, seconds: float, limit: int
+) -> ToolMessage | HumanMessage:
+    """Bound the message, and note what a trace needs to know of it."""
+    about: dict[str, Any] = {"seconds": seconds}
+    content, is_shortened = _shorten(message.content, limit)
+    if is_shortened:
+        message.content = content
+        about["shortened"] = True
+    if isinstance(message, HumanMessage):
+        about[FROM_TOOL] = True
+    message.response_metadata = {**message.response_metadata, **about}
+    return message
+
+
+def _shorten(content: Any, limit: int) -> tuple[Any, bool]:
+    """Keep head and tail of a text; of blocks, the first that fit."""
+    if isinstance(content, str):
+        return (_head_and_tail(content, limit), True) if len(content) > limit else (content, False)
+    kept: list[Any] = []
+    left, is_shortened = limit, False
+    for block in content:
+        text = block if isinstance(block, str) else block.get("text")
+        if not isinstance(text, str):
+            kept.append(block)
+            continue
+        if len(text) > left:
+            is_shortened = True
+            text = _head_and_tail(text, left)
+        left -= min(len(text), left)
+        kept.append(text if isinstance(block, str) else {**block, "text": text})
+    return kept, is_shortened
+
+
+def _head_and_tail(text: str, limit: int) -> str:
     tail = limit // 4
     head = limit - tail
     return (
-        f"{content[:head]}\n[… {len(content) - limit:,} of {len(content):,} characters "
-        f"left out …]\n{content[len(content) - tail :]}"
+        f"{text[:head]}\n[… {len(text) - limit:,} of {len(text):,} characters left out …]\n"
+        f"{text[len(text) - tail :]}"
     )
 
 

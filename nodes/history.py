@@ -7,7 +7,10 @@ from langchain_core.messages import AnyMessage, ToolMessage
 
 from cogwork.core.messages import estimate_tokens
 
-__all__ = ["bound_history", "tool_calls_of"]
+__all__ = ["FROM_TOOL", "bound_history", "is_question", "tool_calls_of"]
+
+FROM_TOOL = "from_tool"
+"""Marks, in `response_metadata`, a human message that a tool wrote (to show a picture, say)."""
 
 _LOST = "This call was interrupted; its result is not known."
 
@@ -42,6 +45,11 @@ def tool_calls_of(message: AnyMessage) -> list[Mapping[str, Any]]:
     return [*message.tool_calls, *message.invalid_tool_calls]
 
 
+def is_question(message: AnyMessage) -> bool:
+    """Whether a person wrote the message, so that a new turn begins with it."""
+    return message.type == "human" and FROM_TOOL not in message.response_metadata
+
+
 def _fits_as_it_is(messages: Sequence[AnyMessage], max_tokens: int) -> bool:
     """Whether all of it fits and every call has its results; the usual case, in one pass."""
     waiting = 0
@@ -58,7 +66,7 @@ def _fits_as_it_is(messages: Sequence[AnyMessage], max_tokens: int) -> bool:
 
 def _fitting(rounds: list[list[AnyMessage]], sizes: list[int], max_tokens: int) -> list[int]:
     """The places of the rounds to keep, in order."""
-    questions = [place for place, group in enumerate(rounds) if group[0].type == "human"]
+    questions = [place for place, group in enumerate(rounds) if is_question(group[0])]
     kept = {len(rounds) - 1, *questions[-1:]}
     left = max_tokens - sum(sizes[place] for place in kept)
     for place in reversed(range(len(rounds))):

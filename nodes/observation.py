@@ -1,6 +1,5 @@
 """The observation of a ReAct loop: what came back, and whether it leads anywhere."""
 
-from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 
 from cogwork.core.bridge import Node, node
-from cogwork.nodes.history import tool_calls_of
+from cogwork.nodes.history import is_question, tool_calls_of
 
 __all__ = ["make_observe"]
 
@@ -49,39 +48,40 @@ def _steps(messages: Sequence[AnyMessage]) -> list[int]:
     """The places of the thoughts since the last question, newest first."""
     steps = []
     for place in range(len(messages) - 1, -1, -1):
-        kind = messages[place].type
-        if kind == "ai":
+        message = messages[place]
+        if message.type == "ai":
             steps.append(place)
-        elif kind == "human":
+        elif is_question(message):
             break
     return steps
 
 
 def _is_answered(messages: Sequence[AnyMessage], return_direct: Container[str]) -> bool:
     place = _steps(messages)[0]
-    return all(
-        message.type == "tool" and message.name in return_direct and message.status == "success"
-        for message in messages[place + 1 :]
-    )
+    results = [message for message in messages[place + 1 :] if message.type == "tool"]
+    return all(one.name in return_direct and one.status == "success" for one in results)
 
 
 def _repeats(messages: Sequence[AnyMessage], steps: Sequence[int]) -> int:
     """How often a call of the newest step was made with the same result, itself included."""
-    counts: Counter[str] = Counter()
+    most = 0
     for wanted in tool_calls_of(messages[steps[0]]):
         found = _result(messages, steps[0], wanted)
+        count = 0
         for place in steps:
             for call in tool_calls_of(messages[place]):
                 if call["args"] == wanted["args"] and call["name"] == wanted["name"]:
-                    counts[wanted["id"]] += _result(messages, place, call) == found
-    return max(counts.values())
+                    count += _result(messages, place, call) == found
+        most = max(most, count)
+    return most
 
 
 def _result(messages: Sequence[AnyMessage], place: int, call: Mapping[str, Any]) -> Any:
     """What a call gave; ids need only be unique within a thought."""
-    for message in messages[place + 1 :]:
-        if message.type != "tool":
+    for later in range(place + 1, len(messages)):
+        message = messages[later]
+        if message.type == "ai":
             break
-        if message.tool_call_id == call["id"]:
+        if message.type == "tool" and message.tool_call_id == call["id"]:
             return message.content
     return None

@@ -9,7 +9,6 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     SystemMessage,
-    ToolMessage,
 )
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
@@ -18,12 +17,12 @@ from langgraph.types import Command, Send
 from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError, ModelError
 from cogwork.core.models import ChatModel, ask_model
-from cogwork.nodes.history import bound_history, tool_calls_of
+from cogwork.nodes.history import FROM_TOOL, bound_history, tool_calls_of
 
 __all__ = ["Goto", "Prompt", "make_think", "with_prompt"]
 
-Prompt: TypeAlias = str | SystemMessage | Callable[[Any], Sequence[AnyMessage]]
-"""A system prompt, or a function from the state to all the messages that are sent."""
+Prompt: TypeAlias = str | SystemMessage | Callable[[Any], str | Sequence[AnyMessage]]
+"""A system prompt, or a function from the state to one, or to all the messages to send."""
 
 Goto: TypeAlias = Sequence[Send | str] | Send | str
 """Where a graph goes on: node names, or `Send`s to them."""
@@ -97,20 +96,37 @@ async def _ask(model: ChatModel, sent: list[AnyMessage], config: RunnableConfig)
                 "pass a chat model"
             )
         if answer.text.strip() or tool_calls_of(answer):
-            return answer
+            return _with_call_ids(answer)
     raise ModelError(
         "the model answered with an empty message, twice; try another model, "
         "or a smaller max_history_tokens"
     )
 
 
+def _with_call_ids(answer: AIMessage) -> AIMessage:
+    """Every call with an id of its own; some servers give none, or the same to all."""
+    ids = [call["id"] for call in tool_calls_of(answer)]
+    if all(ids) and len(set(ids)) == len(ids):
+        return answer
+    named = [
+        {**call, "id": f"{call['id'] or 'call'}-{place}"}
+        for place, call in enumerate(tool_calls_of(answer))
+    ]
+    valid = len(answer.tool_calls)
+    return answer.model_copy(
+        update={"tool_calls": named[:valid], "invalid_tool_calls": named[valid:]}
+    )
+
+
 def _stop_reason(state: Any) -> str | None:
     """Why this turn must conclude; what an earlier turn left behind does not count."""
     messages = state["messages"]
-    if messages and isinstance(messages[-1], ToolMessage):
-        reason: str | None = state.get("stop_reason")
-        return reason
-    return None
+    if not messages or not (
+        messages[-1].type == "tool" or FROM_TOOL in messages[-1].response_metadata
+    ):
+        return None
+    reason: str | None = state.get("stop_reason")
+    return reason
 
 
 def with_prompt(prompt: Prompt | None, state: Any, history: list[AnyMessage]) -> list[AnyMessage]:
@@ -121,7 +137,8 @@ def with_prompt(prompt: Prompt | None, state: Any, history: list[AnyMessage]) ->
         return [SystemMessage(prompt), *history]
     if isinstance(prompt, BaseMessage):
         return [prompt, *history]
-    return list(prompt({**state, "messages": history}))
+    made = prompt({**state, "messages": history})
+    return [SystemMessage(made), *history] if isinstance(made, str) else list(made)
 
 
 def _without_calls(answer: AIMessage, stopped: str) -> AIMessage:

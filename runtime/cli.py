@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run 
 person's answer; 130 interrupted.
 """
 
+import io
 import json
 import sys
 from importlib.metadata import version
@@ -173,6 +174,11 @@ def doctor_command(config: Config = None, as_json: Json = False) -> None:
 
 def main() -> NoReturn:
     """Run the command line; every error is one line with the way out, never a stack trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows "?"
+            stream.reconfigure(errors="replace")
+    # Bytes that are not UTF-8 arrive as lone surrogates, which nothing can store.
+    sys.argv[1:] = [each.encode(errors="replace").decode() for each in sys.argv[1:]]
     try:
         app()
         sys.exit(0)
@@ -227,7 +233,7 @@ def _run(
         result, questions = asyncio.run(run_as_json(graph, asked, thread))
         typer.echo(result)
     else:
-        console = Console()
+        console = Console(emoji=False)
         used = escape(describe_model(settings))
         console.print(f"[dim]{used}[/]", highlight=False, soft_wrap=True)
         questions = asyncio.run(run(graph, asked, thread, Narrator(console)))

@@ -42,7 +42,7 @@ async def run(
     """
     config = _config(thread)
     asked = await _input(graph, question, config)
-    events = graph.astream(asked, config, stream_mode=["updates", "messages"])
+    events = graph.astream(asked, config, stream_mode=["updates", "messages"], durability="sync")
     async for mode, event in cast("AsyncIterator[tuple[str, Any]]", events):
         if mode == "messages":
             chunk, metadata = event
@@ -66,7 +66,8 @@ async def run_as_json(
     steps (the trace of this question), tokens.
     """
     config = _config(thread)
-    state = await graph.ainvoke(await _input(graph, question, config), config)
+    asked = await _input(graph, question, config)
+    state = await graph.ainvoke(asked, config, durability="sync")
     questions = [interrupt.value for interrupt in state.get("__interrupt__", ())]
     steps = trace(state)
     steps = [step for step in steps if step.turn == steps[-1].turn]

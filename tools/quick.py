@@ -8,7 +8,7 @@ Arguments are checked, errors raised and results formed by LangChain's own code.
 
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, get_type_hints
 
 from langchain_core.callbacks import (
@@ -16,7 +16,7 @@ from langchain_core.callbacks import (
     BaseCallbackManager,
     CallbackManagerForToolRun,
 )
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools.base import _format_output
 
@@ -28,25 +28,29 @@ class QuickTool(StructuredTool):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - the name is LangChain's
         """Call the tool in synchronous code."""
-        if self.func is None or kwargs or config is None or self._is_heard(input, config):
+        if kwargs or config is None or self._is_heard(self.func, input, config):
             return super().invoke(input, config, **kwargs)
         given, named = self._to_args_and_kwargs(dict(input["args"]), input["id"])
-        content = self.func(*given, **named, **_extras(self.func, config, None))
+        content = _told(self.func, config)(*given, **named)
         return _format_output(content, None, input["id"], self.name, "success")
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - the name is LangChain's
         """Call the tool on the caller's loop."""
-        if self.coroutine is None or kwargs or config is None or self._is_heard(input, config):
+        if kwargs or config is None or self._is_heard(self.coroutine, input, config):
             return await super().ainvoke(input, config, **kwargs)
         given, named = self._to_args_and_kwargs(dict(input["args"]), input["id"])
-        content = await self.coroutine(*given, **named, **_extras(self.coroutine, config, None))
+        content = await _told(self.coroutine, config)(*given, **named)
         return _format_output(content, None, input["id"], self.name, "success")
 
-    def _is_heard(self, call: Any, config: RunnableConfig) -> bool:
+    def _is_heard(self, body: Callable[..., Any] | None, call: Any, config: RunnableConfig) -> bool:
         """Whether a handler listens, or anything else asks for LangChain's own way."""
         manager = config.get("callbacks")
         return (
-            not isinstance(manager, BaseCallbackManager)  # outside a run: handlers are found there
+            body is None
+            or _takes(body)[1]
+            or not isinstance(
+                manager, BaseCallbackManager
+            )  # outside a run: handlers are found there
             or bool(manager.handlers or self.callbacks or self.verbose)
             or bool(self.handle_tool_error or self.handle_validation_error)
             or self.response_format != "content"
@@ -83,6 +87,13 @@ def quick(made: BaseTool) -> BaseTool:
     return QuickTool(**{name: getattr(made, name) for name in made.model_fields_set})
 
 
+def _told(body: Callable[..., Any] | None, config: RunnableConfig) -> Callable[..., Any]:
+    """The tool's function, with its config if it takes one."""
+    assert body is not None  # noqa: S101 - `_is_heard` has seen to that
+    name, _ = _takes(body)
+    return partial(body, **{name: ensure_config(config)}) if name else body
+
+
 def _extras(
     function: Callable[..., Any],
     config: RunnableConfig,
@@ -100,7 +111,7 @@ def _extras(
 def _takes(function: Callable[..., Any]) -> tuple[str | None, bool]:
     """The name of the parameter for the config, and whether there is one for callbacks."""
     try:
-        hints = get_type_hints(function)
+        hints = get_type_hints(function.func if isinstance(function, partial) else function)
     except (NameError, TypeError):
         hints = {}
     named = next((name for name, hint in hints.items() if hint is RunnableConfig), None)

@@ -17,7 +17,10 @@ from pathlib import Path
 from cogwork.core.errors import ConfigurationError, ToolError
 from cogwork.core.registry import nearest
 
-__all__ = ["MAX_BYTES", "MAX_NAMES", "Root"]
+__all__ = ["CLOSED", "MAX_BYTES", "MAX_NAMES", "Root"]
+
+CLOSED = (".cogwork", ".env*", ".git", ".ssh", ".netrc", "cogwork.yaml")
+"""Names, as in a shell, that stay closed inside a root: keys, settings and cogwork's own data."""
 
 MAX_BYTES = 10 * 1024 * 1024
 """Bytes of the largest file that is read or written."""
@@ -49,14 +52,22 @@ class Root:
     Args:
         folder: An existing folder.
         max_bytes: Size of the largest file that is read or written.
+        closed: Names of files and folders that stay closed wherever they are.
 
     Raises:
         ConfigurationError: There is no such folder.
     """
 
-    def __init__(self, folder: str | Path, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        max_bytes: int = MAX_BYTES,
+        closed: Sequence[str] = CLOSED,
+    ) -> None:
         self.folder = Path(os.path.realpath(folder))
         self.max_bytes = max_bytes
+        self.closed = tuple(name.casefold() for name in closed)
         if not self.folder.is_dir():
             raise ConfigurationError(
                 f"the root '{folder}' is no folder; create it or name another one"
@@ -153,7 +164,14 @@ class Root:
                 f"'{path}' leads outside of the root '{self.folder}'; "
                 "give a path inside it, relative to it"
             )
-        return resolved.relative_to(self.folder).parts
+        parts = resolved.relative_to(self.folder).parts
+        for part in parts:
+            if any(fnmatch.fnmatchcase(part.casefold(), name) for name in self.closed):
+                raise ToolError(
+                    f"'{path}' is closed to tools: '{part}' may hold keys, settings or the "
+                    "data that runs depend on; use another file"
+                )
+        return parts
 
     @contextmanager
     def _open(self, parts: Sequence[str], *, create: bool = False) -> Iterator[int]:

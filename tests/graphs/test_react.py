@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import InjectedToolCallId
 from langchain_core.tools import tool as langchain_tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
@@ -145,6 +147,45 @@ def test_a_stopped_question_does_not_stop_the_next_one():
     assert graph.invoke(ASK, THREAD)["stop_reason"] == "no_progress"
     state = graph.invoke(ASK, THREAD)
     assert (state["stop_reason"], state["messages"][-1].text) == ("answered", "5")
+
+
+def test_a_tool_that_writes_a_human_message_does_not_begin_a_new_turn():
+    @langchain_tool
+    def picture(tool_call_id: Annotated[str, InjectedToolCallId]) -> Command:
+        """Show a picture."""
+        shown = ToolMessage("see below", tool_call_id=tool_call_id)
+        return Command(update={"messages": [shown, HumanMessage(f"a picture {tool_call_id}")]})
+
+    graph, model = agent(
+        lambda m: calls(("picture", {}), turn=len(m)), forever=True, tools=[picture], max_steps=4
+    )
+    state = graph.invoke(ASK)
+    assert state["stop_reason"] in {"step_limit", "no_progress"}
+    assert len(model.sent) <= 5
+
+
+@pytest.mark.parametrize("call_id", [None, "", "same"])
+def test_calls_without_an_id_of_their_own_get_one(call_id):
+    def turn(messages):
+        n = len(messages)
+        made = [{"name": "add", "args": {"a": n, "b": b}, "id": call_id} for b in (1, 2, 3)]
+        bad = {
+            "name": "add",
+            "args": None,
+            "id": call_id,
+            "error": "?",
+            "type": "invalid_tool_call",
+        }
+        return (
+            AIMessage("", tool_calls=made, invalid_tool_calls=[bad]) if n < 9 else AIMessage("ok")
+        )
+
+    graph, _ = agent(turn, forever=True)
+    state = graph.invoke(ASK)
+    assert (state["stop_reason"], state["messages"][-1].text) == ("answered", "ok")
+    outputs = [step.output for step in trace(state)][:4]
+    assert outputs[:3] == ["2", "3", "4"]
+    assert "not valid JSON" in outputs[3]
 
 
 def test_two_hundred_steps_need_no_recursion_limit_from_the_caller():

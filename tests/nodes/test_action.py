@@ -255,14 +255,31 @@ def test_a_small_limit_is_kept_to(limit, kept):
     assert message.response_metadata.get("shortened", False) == (limit < 10)
 
 
-def test_text_blocks_are_shortened_too():
+def test_text_blocks_share_one_limit():
     @langchain_tool
     def blocks() -> list:
         """Say it in blocks."""
-        return [{"type": "text", "text": "y" * 5_000}]
+        return [{"type": "text", "text": "y" * 80}, "z" * 5_000, {"type": "text", "text": "w" * 50}]
 
     (message,) = run([blocks], call("blocks", {}), max_output=100)
+    assert sum(len(str(block)) for block in message.content) < 600
+    assert message.content[0]["text"] == "y" * 80
+    assert message.response_metadata["shortened"]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_a_command_writes_to_the_history_is_shortened(listed):
+    @langchain_tool
+    def flood(tool_call_id: Annotated[str, InjectedToolCallId]) -> Command:
+        """Say too much."""
+        command = Command(
+            update={"messages": [ToolMessage("x" * 9_999, tool_call_id=tool_call_id)]}
+        )
+        return [command] if listed else command
+
+    (message,) = run([flood], call("flood", {}), max_output=100)
     assert len(message.text) < 300
+    assert message.response_metadata["shortened"]
 
 
 def test_calls_of_one_turn_run_at_the_same_time_and_answer_in_order():

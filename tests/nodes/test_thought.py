@@ -47,6 +47,12 @@ def test_a_prompt_function_sees_the_state_and_decides_what_is_sent():
     assert [m.text for m in model.sent[0]] == ["cheerful", "where?"]
 
 
+def test_a_prompt_function_may_return_a_system_prompt():
+    model = ScriptedChatModel(script=["here"])
+    make_think(model, prompt=lambda state: f"{len(state['messages'])} so far").invoke(asked())
+    assert [m.text for m in model.sent[0]] == ["1 so far", "where?"]
+
+
 @pytest.mark.parametrize(
     ("reason", "said"), [("step_limit", "step limit"), ("no_progress", "same result")]
 )

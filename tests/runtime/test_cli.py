@@ -217,6 +217,20 @@ def test_a_question_of_a_tool_is_told_and_answered():
     assert "sent hello" in answered.stdout
 
 
+def test_a_terminal_without_unicode_is_no_obstacle():
+    env = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ran = cogwork("run", "react", "What is 6 * 7?", env=env)
+    assert ran.returncode == 0, ran.stderr
+    assert "42" in ran.stdout
+
+
+def test_bytes_that_are_no_text_are_no_obstacle():
+    command = [COGWORK.encode(), b"run", b"react", b"What is 6 * 7? \xff", b"--json"]
+    ran = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert b"42" in ran.stdout
+
+
 def test_the_version_is_told():
     assert cogwork("--version").stdout.startswith("cogwork 0.")
 

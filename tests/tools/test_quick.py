@@ -1,12 +1,18 @@
 """A QuickTool does what LangChain's tool does, whether anybody listens or not."""
 
+import functools
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import InjectedToolArg, InjectedToolCallId, ToolException
+from langchain_core.tools import (
+    InjectedToolArg,
+    InjectedToolCallId,
+    StructuredTool,
+    ToolException,
+)
 from langchain_core.tools import tool as langchain_tool
 from langgraph.types import Command
 from pydantic import BaseModel, Field, ValidationError
@@ -17,6 +23,10 @@ from cogwork.tools.quick import QuickTool, quick
 class Count(BaseModel):
     word: str
     times: int = Field(default=2, ge=1)
+
+
+class OnlyWord(BaseModel):
+    word: str
 
 
 class Opaque:
@@ -73,6 +83,16 @@ def told(word: str, config: RunnableConfig) -> str:
     return f"{word} {config['tags']}"
 
 
+def configured(word: str, config: RunnableConfig) -> str:
+    """Read the config."""
+    return f"{word} {config['recursion_limit']}"
+
+
+def listening(word: str, callbacks: Any = None) -> str:
+    """Take the callbacks."""
+    return f"{word} {type(callbacks).__name__}"
+
+
 def broken(word: str) -> str:
     """Fail."""
     raise ToolException(f"no {word}")
@@ -93,6 +113,8 @@ CASES = [
     (command, WORD, {}),
     (hidden, WORD, {}),
     (told, WORD, {}),
+    (configured, WORD, {}),
+    (listening, WORD, {}),
     (lambda word: (word, 7), WORD, {"response_format": "content_and_artifact", "description": "x"}),
 ]
 FAILING = [
@@ -175,6 +197,18 @@ def test_it_handles_errors_as_langchains_tool_is_told_to(function, args, options
     assert outcome(ours.invoke(call(args), config([]))) == outcome(
         theirs.invoke(call(args), config([]))
     )
+
+
+def test_a_partial_function_gets_its_config():
+    def said(prefix: str, word: str, config: RunnableConfig) -> str:
+        """Say."""
+        return f"{prefix} {word} {config['tags']}"
+
+    theirs = StructuredTool.from_function(
+        functools.partial(said, "well,"), name="said", description="Say.", args_schema=OnlyWord
+    )
+    expected = outcome(theirs.invoke(call(WORD), config([])))
+    assert outcome(quick(theirs).invoke(call(WORD), config([]))) == expected
 
 
 async def test_an_async_tool_is_quick_too():

@@ -280,7 +280,7 @@ def test_unwritable_folder_is_a_clear_error() -> None:
 
 
 def test_listing_is_sorted_relative_to_the_root_and_marks_folders(folder: Path, root: Root) -> None:
-    for name in ("b.txt", "a.csv", ".hidden", "data/deep/c.csv", "data/.git/d.csv"):
+    for name in ("b.txt", "a.csv", ".hidden", "data/deep/c.csv", "data/.cache/d.csv"):
         root.write(name, b"")
     (folder / "up").symlink_to(folder.parent)
     assert root.names() == ["a.csv", "b.txt", "data/", "up/"]
@@ -338,3 +338,27 @@ def test_no_path_reaches_outside(folder: Path, parts: list[str], content: bytes)
         assert root.read(path) == content
     assert inside(folder.parent) == ["root", "secret.txt"]
     assert (folder.parent / "secret.txt").read_text() == "secret"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".cogwork/checkpoints.sqlite",
+        ".env",
+        ".env.local",
+        "sub/.ENV",
+        "cogwork.yaml",
+        ".cache/config",
+    ],
+)
+def test_keys_settings_and_own_data_stay_closed(tmp_path: Path, path: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("key")
+    (tmp_path / "link").symlink_to(tmp_path / path)
+    root = Root(tmp_path)
+    for name in (path, "link"):
+        with pytest.raises(ToolError, match="closed to tools"):
+            root.read(name)
+        with pytest.raises(ToolError, match="closed to tools"):
+            root.write(name, b"x")
+    assert Root(tmp_path, closed=()).read(path) == b"key"
