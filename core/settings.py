@@ -10,6 +10,7 @@ YAML file, defaults. Strings in the file may refer to the environment:
 
 import os
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ _EXPECTED = {  # pydantic's kinds of fault, in plain words
     "string_type": "text",
     "tuple_type": "a list",
 }
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 _REFERENCE = re.compile(
     r"\$\$\{"  # an escaped ${
     r"|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}"
@@ -158,9 +161,8 @@ def _fault(detail: ErrorDetails, shown: Mapping[str, Any], origins: Mapping[str,
     key = str(detail["loc"][0])
     message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = _EXPECTED.get(detail["type"], message)
-    value = "***" if key == "api_key" else redact(repr(shown[key]))
-    if len(value) > 80:
-        value = f"{value[:80]}…"
+    # reprlib looks only so far into a value, which YAML's aliases can make astronomic.
+    value = "***" if key == "api_key" else redact(_SHORT.repr(shown[key]))
     path = ".".join(str(part) for part in detail["loc"])
     return f"{path} is {value} ({origins[key]}), expected {expected}"
 
@@ -216,7 +218,10 @@ def _resolve(match: re.Match[str]) -> str:
 
 def _read_file(path: str | Path | None) -> _File:
     chosen = path or os.environ.get(f"{_PREFIX}CONFIG")
-    file = Path(chosen or _DEFAULT_FILE).expanduser()
+    try:
+        file = _expand_home(Path(chosen or _DEFAULT_FILE))
+    except ValueError as error:
+        raise ConfigurationError(f"the settings file '{chosen}' should be {error}") from error
     if not chosen and not file.exists():
         return _File()
     try:

@@ -173,7 +173,11 @@ def _sqlite(rest: str, serde: StrictSerializer) -> ThreadedSaver:
         raise ConfigurationError(
             f"checkpointer 'sqlite://{rest}': timeout '{timeout}' is not a number of seconds"
         )
-    return SqliteCheckpointer(Path(path).expanduser(), serde=serde, timeout=seconds)
+    try:
+        file = Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"checkpointer 'sqlite://{rest}': {error}") from error
+    return SqliteCheckpointer(file, serde=serde, timeout=seconds)
 
 
 def _postgres(rest: str, serde: StrictSerializer) -> ThreadedSaver:

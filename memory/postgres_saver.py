@@ -12,6 +12,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
 from cogwork.memory.async_saver import ThreadedSaver
+from cogwork.memory.sqlite_saver import STANDING
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -25,6 +26,16 @@ _DELETE_WRITES_OF_RUNS = """
     DELETE FROM checkpoint_writes w USING checkpoints c
     WHERE c.metadata ->> 'run_id' = ANY(%s) AND w.thread_id = c.thread_id
     AND w.checkpoint_ns = c.checkpoint_ns AND w.checkpoint_id = c.checkpoint_id
+"""
+_STANDS_ON_RUNS = """
+    WITH gone AS (SELECT * FROM checkpoints WHERE metadata ->> 'run_id' = ANY(%s))
+    SELECT kept.thread_id FROM checkpoints kept JOIN gone
+    ON kept.thread_id = gone.thread_id AND kept.checkpoint_ns = gone.checkpoint_ns
+    AND kept.parent_checkpoint_id = gone.checkpoint_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM gone other WHERE other.thread_id = kept.thread_id
+        AND other.checkpoint_ns = kept.checkpoint_ns AND other.checkpoint_id = kept.checkpoint_id
+    ) LIMIT 1
 """
 _DELETE_RUNS = "DELETE FROM checkpoints WHERE metadata ->> 'run_id' = ANY(%s)"
 _TABLES = {
@@ -101,6 +112,7 @@ def _saver_class() -> type[Any]:
             """Forget what these runs saved; the state is then what it was before them."""
             runs = ([str(run) for run in run_ids],)
             with self._cursor() as cursor, cursor.connection.transaction():
+                _refuse_if_others_stand_on(runs, cursor)
                 cursor.execute(_DELETE_WRITES_OF_RUNS, runs)
                 cursor.execute(_DELETE_RUNS, runs)
 
@@ -121,6 +133,12 @@ def _saver_class() -> type[Any]:
             await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
 
     return PostgresCheckpointer
+
+
+def _refuse_if_others_stand_on(runs: tuple[list[str]], cursor: Any) -> None:
+    cursor.execute(_STANDS_ON_RUNS, runs)
+    if standing := cursor.fetchone():
+        raise MemoryStoreError(STANDING.format(thread=standing["thread_id"]))
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -24,6 +24,20 @@ _WRITES = "checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type,
 _OF_RUNS = """
     json_extract(CAST(metadata AS TEXT), '$.run_id') IN (SELECT value FROM json_each(?))
 """
+_STANDS_ON_RUNS = f"""
+    WITH gone AS (SELECT * FROM checkpoints WHERE {_OF_RUNS})
+    SELECT kept.thread_id FROM checkpoints AS kept JOIN gone
+    ON kept.thread_id = gone.thread_id AND kept.checkpoint_ns = gone.checkpoint_ns
+    AND kept.parent_checkpoint_id = gone.checkpoint_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM gone AS other WHERE other.thread_id = kept.thread_id
+        AND other.checkpoint_ns = kept.checkpoint_ns AND other.checkpoint_id = kept.checkpoint_id
+    ) LIMIT 1
+"""  # noqa: S608 - constants only
+STANDING = (
+    "the runs cannot be deleted: later ones of thread '{thread}' hold only what they changed "
+    "and stand on them; delete those as well, or the whole thread"
+)
 _ADVICE = {  # by the start of SQLite's name for the error
     "SQLITE_BUSY": "another process is writing to it; try again, lengthen the wait by "
     "'?timeout=seconds' in the URL, or use postgresql:// when many processes write",
@@ -100,10 +114,16 @@ class SqliteCheckpointer(ThreadedSaver, SqliteSaver):
 
         Args:
             run_ids: As they stand under `run_id` in the checkpoints' metadata.
+
+        Raises:
+            MemoryStoreError: Another run of the thread stands on one of these.
         """
         runs = (json.dumps([str(run) for run in run_ids]),)
         key = "thread_id, checkpoint_ns, checkpoint_id"
         with self.cursor() as cursor:
+            cursor.execute(_STANDS_ON_RUNS, runs)
+            if standing := cursor.fetchone():
+                raise MemoryStoreError(STANDING.format(thread=standing[0]))
             cursor.execute(
                 f"DELETE FROM writes WHERE ({key}) IN "  # noqa: S608 - constants only
                 f"(SELECT {key} FROM checkpoints WHERE {_OF_RUNS})",

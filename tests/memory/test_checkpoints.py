@@ -13,7 +13,7 @@ import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from review_graph import Plan, answer, build, run, say, texts, thread
 
-from cogwork.core.errors import ConfigurationError
+from cogwork.core.errors import ConfigurationError, MemoryStoreError
 from cogwork.memory import create_checkpointer
 
 FINISHED = ["trip", "left of trip", "right of trip", "reviewed: yes"]
@@ -196,6 +196,20 @@ async def test_rolled_back_run_never_happened(open_saver, lasting, how, config):
     assert texts(graph.get_state(config).values) == FINISHED
     again = await run(graph, how, say("walk"), config)
     assert texts(again) == [*FINISHED, "walk", "left of walk", "right of walk"]
+
+
+async def test_a_run_that_others_stand_on_is_not_deleted(open_saver, lasting, config):
+    saver = open_saver(lasting)
+    graph = build(saver)
+    first, second = (f"{config['configurable']['thread_id']}-{n}" for n in (1, 2))
+    graph.invoke(say("trip"), {**config, "metadata": {"run_id": first}})
+    graph.invoke(answer("yes"), {**config, "metadata": {"run_id": second}})
+
+    with pytest.raises(MemoryStoreError, match="stand on them"):
+        saver.delete_for_runs([first])
+    assert texts(graph.get_state(config).values) == FINISHED
+    saver.delete_for_runs([first, second])
+    assert not graph.get_state(config).values
 
 
 async def test_copied_thread_goes_its_own_way(open_saver, lasting, how, config):

@@ -348,7 +348,7 @@ def test_no_path_reaches_outside(folder: Path, parts: list[str], content: bytes)
         ".env.local",
         "sub/.ENV",
         "cogwork.yaml",
-        ".cache/config",
+        ".git/config",
     ],
 )
 def test_keys_settings_and_own_data_stay_closed(tmp_path: Path, path: str) -> None:
