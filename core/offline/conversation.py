@@ -12,6 +12,13 @@ from cogwork.core.offline.sections import Prompt, read_prompt
 __all__ = ["Conversation", "Observation", "Turn", "read_conversation", "text_of"]
 
 
+# What was left out may hold the answer: a part is never taken for the whole.
+_CUT = (
+    "Error: only a part of what {tool} gave is shown, and a part is not enough to go by; ask for "
+    "less, or raise max_tool_output"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A tool call together with what it gave."""
@@ -105,6 +112,8 @@ def _observation(
     message: ToolMessage, text: str, calls: Mapping[str, tuple[str, Mapping[str, Any]]]
 ) -> Observation:
     name, args = calls.get(message.tool_call_id, (message.name or "", {}))
+    if message.response_metadata.get("shortened"):
+        return Observation(name, args, _CUT.format(tool=name), True, message.tool_call_id)
     failed = message.status == "error" or text.lstrip()[:5].lower() == "error"
     return Observation(name, args, text.strip(), failed, message.tool_call_id)
 
