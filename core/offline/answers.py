@@ -10,21 +10,25 @@ from cogwork.core.offline.words import STOPWORDS, sentences, stem, stems, tokens
 __all__ = ["asked_stems", "extract", "join", "shorten", "summarize", "units"]
 
 _INSTRUCTION = re.compile(
-    r"(?i)^(?:please\s+)?(?:answer|reply|respond|use|write|give|return|be|do\s+not|don't|only|base|cite|keep|make)\b"
-    r".*\b(?:only|question|answers?|observations?|above|below|following|json|sentences?|words|concise|brief|short)\b"
+    r"(?i)^(?:please\s+)?(?:answer|reply|respond|use|write|give|return|be|do\s+not|don't|only"
+    r"|base|cite|keep|make)\b"
+    r".*\b(?:only|question|answers?|observations?|above|below|following|json|sentences?|words"
+    r"|concise|brief|short)\b"
 )
 _ASKING = word_set(
-    """tell say state explain describe give show find know answer question observation observations only
-    according text document file following below above summarize summarise summary read please base
-    based context mention mentioned list many much long often there about stand note notes again"""
+    """tell say state explain describe give show find know answer question observation observations
+    only according text document file following below above summarize summarise summary read
+    please base based context mention mentioned list many much long often there about stand
+    note notes again"""
 )
-_KINDS = [  # what a question word asks for shows in the sentence that answers it
-    (re.compile(r"\b(?:how (?:many|much|long|old|far|often|big|large|tall)|what (?:number|percentage))\b"), re.compile(r"\d")),
-    (re.compile(r"\b(?:when|what (?:year|date|day|time))\b"), re.compile(r"\d{4}|\d{1,2}:\d{2}|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|\b[A-Z][a-z]+ \d")),
-    (re.compile(r"\bwho(?:m|se)?\b"), re.compile(r"\b[A-Z][a-z]+")),
-    (re.compile(r"\bwhere\b"), re.compile(r"\b(?:in|at|near|from) (?:the )?[A-Z]")),
-    (re.compile(r"\bwhy\b"), re.compile(r"\b(?:because|since|due|so that|therefore)\b")),
-]  # fmt: skip
+_WEEKDAY = r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b"
+_KINDS = {  # what a question word asks for shows in the sentence that answers it
+    r"\bhow (?:many|much|long|old|far|often|big|large|tall)|what (?:number|percentage)\b": r"\d",
+    r"\bwhen|what (?:year|date|day|time)\b": rf"\d{{4}}|\d:\d{{2}}|{_WEEKDAY}|\b[A-Z][a-z]+ \d",
+    r"\bwho(?:m|se)?\b": r"\b[A-Z][a-z]+",
+    r"\bwhere\b": r"\b(?:in|at|near|from) (?:the )?[A-Z]",
+    r"\bwhy\b": r"\b(?:because|since|due|so that|therefore)\b",
+}
 
 
 def asked_stems(question: str) -> frozenset[str]:
@@ -61,13 +65,14 @@ def extract(question: str, texts: Sequence[str], limit: int = 2) -> list[str]:
     """
     wanted = asked_stems(question)
     found = list(dict.fromkeys(unit for text in texts for unit in units(text)))
-    if not wanted or not found:
-        return []
+    if not wanted:  # "where is it?" asks for no more than a place
+        kinds = [unit for unit in found if _bonus(question, unit)]
+        return kinds[:1]
     known = [frozenset(stems(unit)) for unit in found]
     spread = Counter(word for words in known for word in words & wanted)
     weight = {word: 1 / (1 + spread[word] / 4) for word in sorted(wanted)}
     total = sum(weight.values())
-    scored = []
+    scored: list[tuple[float, int]] = []
     for index, words in enumerate(known):
         score = sum(weight[word] for word in sorted(words & wanted)) / total
         if score >= 0.3:
@@ -79,7 +84,9 @@ def extract(question: str, texts: Sequence[str], limit: int = 2) -> list[str]:
 
 def _bonus(question: str, unit: str) -> float:
     asked = question.lower()
-    hits = [bool(shown.search(unit)) for kind, shown in _KINDS if kind.search(asked)]
+    hits = [
+        bool(re.search(shown, unit)) for kind, shown in _KINDS.items() if re.search(kind, asked)
+    ]
     return 0.25 * sum(hits)
 
 

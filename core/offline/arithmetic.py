@@ -41,6 +41,9 @@ what ?P(?:age)? of N is N → (\2 / \1 * 100)
 (?:what ?P(?:age)?|percentage|percent) is N (?:out )?of N → (\1 / \2 * 100)
 N (?:is what|as a) ?P(?:age)? of N → (\1 / \2 * 100)
 N ?P of N → (\1 / 100 * \2)
+N ?P off(?: of)? N → (\2 * (1 - \1 / 100))
+N ?/ ?N of N → (\1 / \2 * \3)
+N factorial → factorial(\1)
 (?:increased?|raised?) N by N ?P → (\1 * (1 + \2 / 100))
 N ?(?:increased by|raised by|plus|\+) ?N ?P(?! ?[\d(]) → (\1 * (1 + \2 / 100))
 (?:decreased?|reduced?|lowere?d?) N by N ?P → (\1 * (1 - \2 / 100))
@@ -89,6 +92,10 @@ _OF_LIST = [
     (re.compile(rf"(?:{said})(?: value)?(?: of| among)?(?: the numbers?)?:?\s+{_LIST}"), name)
     for name, said in _MEASURES.items()
 ]
+_RANGE = re.compile(
+    r"\b(?:all\s+)?(?:the\s+)?(?:numbers|integers)\s+(?:from\s+|between\s+)?(\d{1,6})\s+(?:to"
+    r"|through|and)\s+(\d{1,6})\b"
+)
 _AND = re.compile(r"\s*(?:,\s*(?:and\s)?|\band\b|&)\s*")
 _LONGEST = 4_000  # characters of an expression
 _CANDIDATE = re.compile(
@@ -96,7 +103,8 @@ _CANDIDATE = re.compile(
     r"|(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])|\b(?:pi|tau)\b|\s)+"
 )
 _MEANT = re.compile(
-    r"\b(?:what(?:'s|s)?|how\s+much|calculate|compute|evaluate|solve|work\s+out|result|equals?|value"
+    r"\b(?:what(?:'s|s)?|how\s+much|calculate|compute|evaluate|solve|work\s+out|result|equals?"
+    r"|value"
     r"|determine|find|expression|answer)\b"
 )
 _SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "\x02", "²": "\x03"})
@@ -117,10 +125,18 @@ def expressions(text: str) -> tuple[str, ...]:
         said = _call(rule, name, said)
     found = [part for match in _CANDIDATE.finditer(said) for part in _valid(match.group())]
     kept = [_outer(expression) for expression in found]
+    if not _uses_all(kept, read_literals(text).masked):
+        return ()
     if said == plain and not _MEANT.search(plain):
         # only digits and signs may be a range or a code, unless they are all there is
         kept = [expression for expression in kept if _is_plain_sum(expression, plain)]
     return tuple(_spaced(expression) for expression in kept)
+
+
+def _counted(found: re.Match[str]) -> str:
+    """Write out "the numbers from 1 to 10", unless that gets long."""
+    low, high = int(found[1]), int(found[2])
+    return ", ".join(map(str, range(low, high + 1))) if 0 <= high - low <= 200 else found.group()
 
 
 def _call(rule: re.Pattern[str], name: str, text: str) -> str:
@@ -138,6 +154,7 @@ def _normal(text: str) -> str:
     plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))(?<!\d{4},)", "", plain)
     plain = re.sub(r"(?<=\d)\s*x\s*(?=\d)", " * ", plain)
     plain = re.sub(r"\b[a-z]+\b", lambda word: _WORDS.get(word.group(), word.group()), plain)
+    plain = _RANGE.sub(_counted, plain)
     return re.sub(r"\b(sum|add|average|mean)\s+up\b", r"\1", plain)
 
 
@@ -184,6 +201,16 @@ def _outer(text: str) -> str:
             return text
         text = text[1:-1].strip()
     return text
+
+
+def _uses_all(kept: list[str], plain: str) -> bool:
+    """Tell whether no number is left over, which would mean that more is asked than a sum."""
+    used = re.findall(r"\d+(?:\.\d+)?", " ".join(kept))
+    said = [
+        digits.replace(",", "") for digits in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?", plain)
+    ]
+    said = [digits for part in said for digits in re.findall(r"\d+(?:\.\d+)?", part)]
+    return all(used.count(digits) >= said.count(digits) for digits in set(said))
 
 
 def _is_plain_sum(expression: str, plain: str) -> bool:

@@ -5,10 +5,11 @@ import re
 from cogwork.core.offline.answers import join
 from cogwork.core.offline.calculating import compute, worth
 from cogwork.core.offline.desk import Attempt, Desk, Found
-from cogwork.core.offline.documents import Document
+from cogwork.core.offline.documents import Document, is_cut
 from cogwork.core.offline.matching import main_verb
+from cogwork.core.offline.measures import measures
 from cogwork.core.offline.phrases import intent
-from cogwork.core.offline.queries import measures, read_query
+from cogwork.core.offline.queries import read_query
 from cogwork.core.offline.readings import Figure, Reading, consult
 from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.tables import read_table
@@ -35,6 +36,10 @@ def consult_table(text: str, desk: Desk, document: Document) -> Attempt:
         main_verb(text) in SHOWING and not query.measures and not query.selection.scope
     ):
         return None
+    if is_cut(document.text) and (query.measures or query.picks):
+        raise CannotError(
+            f"only a part of {document.name or 'the table'} was shown, so no figure is of all of it"
+        )
     reading = consult(query, table, document.name)
     if reading is None:
         return None
@@ -49,7 +54,8 @@ def where_in(document: Document) -> str:
 
 def _finish(reading: Reading, desk: Desk, text: str, names: frozenset[str]) -> Found[Result]:
     if not reading.figures:
-        return Result(reading.sentence, reading.value, names)
+        kind = "verdict" if reading.value in {"yes", "no"} else "value"
+        return Result(reading.sentence, reading.value, names, kind)
     told = yield from _values(reading.figures, desk, text)
     figures = reading.figures
     if reading.extreme:

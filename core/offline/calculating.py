@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cogwork.core.offline.arithmetic import expressions, put_value
 from cogwork.core.offline.desk import Attempt, Call, Desk, Found, Seen, ask, refers
-from cogwork.core.offline.goals import Step, is_question
+from cogwork.core.offline.goals import Step, starts_with_verb
 from cogwork.core.offline.literals import number
 from cogwork.core.offline.matching import main_verb
 from cogwork.core.offline.phrases import intent, opens, phrase
@@ -18,8 +18,8 @@ from cogwork.core.offline.words import actions, stem, stems, word_set
 __all__ = ["calculating", "compute", "worth"]
 
 _VERBS = word_set(
-    """calculate compute evaluate solve add subtract multiply divide sum total round double triple halve
-    square increase decrease reduce raise determine average work"""
+    """calculate compute evaluate solve add subtract multiply divide sum total round double triple
+    halve square increase decrease reduce raise determine average work"""
 )
 _OPERATIONS: dict[type[ast.operator], frozenset[str]] = {
     ast.Add: word_set("add sum addition"),
@@ -41,7 +41,7 @@ def calculating(step: Step, desk: Desk) -> Attempt:
     if len(found) > 1:
         pairs = zip(found, values, strict=True)
         sentence = "; ".join(f"{expression} is {value}" for expression, value in pairs) + "."
-    elif is_question(step.text) or not verb or opens(step.text):
+    elif opens(step.text) or not starts_with_verb(step.text):
         sentence = f"{phrase(step.text)} is {values[0]}."
     else:
         sentence = f"The result is {values[0]}."
@@ -59,7 +59,8 @@ def _complete(text: str, desk: Desk) -> str:
         return put_value(text, value)
     shown = f"({value})" if value.startswith("-") else value
     names = "|".join(sorted(map(re.escape, _names(referred)), key=len, reverse=True)) or "result"
-    pattern = rf"(?i)\b(?:the\s+)?(?:last\s+|previous\s+)?(?:it|that|this|results?|answers?|values?|figures?|{names})\b"
+    pattern = r"(?i)\b(?:the\s+)?(?:last\s+|previous\s+)?"
+    pattern += rf"(?:it|that|this|results?|answers?|values?|figures?|{names})\b"
     return re.sub(
         pattern + r"(?:\s+(?:of|in)\s+[^\d,;]+?(?=\s+(?:by|to|and|times|plus|minus)\b|$))?",
         shown,

@@ -8,9 +8,9 @@ from cogwork.core.offline.goals import is_question
 from cogwork.core.offline.judgements import judge
 from cogwork.core.offline.matching import match_tool
 from cogwork.core.offline.source import Field, Source
-from cogwork.core.offline.words import STOPWORDS, coverage, stem, stems, tokens, word_set
+from cogwork.core.offline.words import STOPWORDS, actions, coverage, stem, stems, tokens, word_set
 
-__all__ = ["choice_for", "decision_for"]
+__all__ = ["best_option", "choice_for", "choices_for", "decision_for"]
 
 # Words that speak for a value without naming it.
 _SPEAKS_FOR = {
@@ -19,9 +19,9 @@ _SPEAKS_FOR = {
     "analysis": "analyse analyze analysis examine trend impact evaluate assess why",
     "explanation": "explain how why what mean describe",
     "prediction": "predict forecast will future expect next tomorrow outlook",
-    "positive": "good great excellent love like happy wonderful best amazing perfect pleased thank enjoy",
-    "negative": "bad terrible awful hate poor worst angry disappoint broken sad problem fail refund",
-    "financial": "price revenue stock cost budget profit invest market money bank",
+    "positive": "good great excellent love like happy wonderful best amazing perfect pleased enjoy",
+    "negative": "bad terrible awful hate poor worst angry disappoint broken sad problem fail",
+    "financial": "price revenue stock sales cost budget profit invest market money bank",
     "technical": "software code api server algorithm system bug network database program",
     "scientific": "experiment theory study physics chemistry biology research hypothesis",
     "medical": "patient disease drug clinical treatment symptom health doctor",
@@ -30,23 +30,26 @@ _SPEAKS_FOR = {
     "urgent": "immediately asap now emergency critical",
     "low": "whenever minor trivial eventually someday",
     "easy": "simple trivial", "hard": "complex difficult", "simple": "easy trivial",
-    "complex": "difficult several multiple compare", "math": "calculate compute sum total number percent",
+    "complex": "difficult several multiple compare", "math": "calculate compute sum total",
     "calculator": "calculate compute sum total percent", "approve": "yes accept okay agree",
     "reject": "no deny refuse decline",
 }  # fmt: skip
 _OTHERWISE = word_set("other none unknown neutral general default unclear unspecified")
 _GOOD = word_set(
-    "success successful complete completed done finished passed pass correct valid sufficient satisfied "
-    "satisfactory approved approve accept accepted acceptable ok good adequate solved achieved answered"
+    """success successful complete completed done finished passed pass correct valid sufficient
+    satisfied satisfactory approved approve accept accepted acceptable ok good adequate solved
+    achieved answered"""
 )
 _BAD = word_set(
-    "revise revision retry replan continue missing incomplete fail failed failure improve improvement more redo"
+    """revise revision retry replan continue missing incomplete fail failed failure improve
+    improvement more redo"""
 )
 _SINGLE = word_set("atomic simple primitive trivial")
 _SEVERAL = word_set("complex compound multi multistep decompose split composite")
 _YES_NO = word_set("answer decision yes result value verdict holds true supported entailed")
 _NOT = word_set(
-    "not no never without isn't aren't doesn't don't didn't wasn't won't can't cannot none neither nor"
+    """not no never without isn't aren't doesn't don't didn't wasn't won't can't cannot none
+    neither nor"""
 )
 
 
@@ -67,6 +70,13 @@ def choice_for(field: Field, allowed: list[Any], source: Source) -> Any:
     return next((value for value in allowed if str(value).lower() in _OTHERWISE), None)
 
 
+def choices_for(allowed: list[Any], source: Source) -> list[Any]:
+    """Return all allowed values that the text speaks for."""
+    said = "\n".join(dict.fromkeys((source.goal, *source.texts)))
+    found = [value for value in allowed if _speaks(str(value), said) > 0]
+    return found or [value for value in allowed if str(value).lower() in _OTHERWISE][:1]
+
+
 def _speaks(value: str, text: str) -> float:
     """Return how strongly a text speaks for a value: naming it counts most."""
     said = [stem(word) for word in tokens(text)]
@@ -80,6 +90,15 @@ def _speaks(value: str, text: str) -> float:
 
 def _denied(said: list[str], position: int) -> bool:
     return not _NOT.isdisjoint(said[max(0, position - 3) : position])
+
+
+def best_option(goal: str, text: str) -> int | None:
+    """Return the number of the listed option that speaks to the goal most, if one does."""
+    listed = re.findall(r"(?m)^\s*\(?(\d{1,2})[.):]\s+(.+)$", text)
+    wanted = actions(asked_stems(re.sub(r"(?m)^\s*\(?\d{1,2}[.):].*$", "", goal)))
+    scored = [(len(wanted & actions(stems(option))), -int(number)) for number, option in listed]
+    best = max(scored, default=(0, 0))
+    return -best[1] if best[0] else None
 
 
 def decision_for(field: Field, source: Source) -> bool | None:

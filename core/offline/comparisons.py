@@ -39,12 +39,24 @@ def difference(query: Query, table: Table, place: str) -> Reading:
         high, low = (a, b) if float(a) >= float(b) else (b, a)
         sentence = f"The difference in {name} between {one} and {other}{place} is {{}}."
         return Reading(figures=(Figure(sentence, f"{high} - {_signed(low)}"),))
+    if len(query.columns) > 1 and len(query.selection.rows) == 1:
+        return _two_columns(query, table, place)
     numbers = numbers_of(query, table, query.selection.rows)
     if {"max", "min"} <= set(query.measures) and numbers:
-        sentence = f"The difference between the highest and the lowest {name}{where(query, place)} is {{}}."
+        both = f"the highest and the lowest {name}{where(query, place)}"
+        sentence = f"The difference between {both} is {{}}."
         listed = ", ".join(numbers)
         return Reading(figures=(Figure(sentence, f"max({listed}) - min({listed})"),))
     raise CannotError(f"I don't see which two rows{place} are to be compared")
+
+
+def _two_columns(query: Query, table: Table, place: str) -> Reading:
+    row = table.rows[query.selection.rows[0]]
+    first, second = (figure(row[column]) or "0" for column in query.columns[:2])
+    high, low = (first, second) if float(first) >= float(second) else (second, first)
+    names = " and ".join(table.header[column] for column in query.columns[:2])
+    sentence = f"The difference between {names}{where(query, place)} is {{}}."
+    return Reading(figures=(Figure(sentence, f"{high} - {_signed(low)}"),))
 
 
 def ratio(query: Query, table: Table, place: str) -> Reading:
@@ -64,7 +76,9 @@ def ratio(query: Query, table: Table, place: str) -> Reading:
 
 
 def share(query: Query, table: Table, place: str) -> Reading:
-    """A part of the whole: of one column by rows, or of one column by another."""
+    """A part of the whole: of one column by rows, or of one column by another, or of the rows."""
+    if not query.columns and query.selection.scope:
+        return _share_of_rows(query, table, place)
     name = column_of(query, table)
     limits = where(query, place)
     if len(query.columns) > 1:
@@ -81,6 +95,12 @@ def share(query: Query, table: Table, place: str) -> Reading:
         raise CannotError(f"I don't see which part of {name}{place} is meant")
     parts = [f"sum({', '.join(s)})" if len(s) > 1 else s[0] for s in sums]
     return Reading(figures=(Figure(sentence, f"{parts[0]} / {_signed(parts[1])} * 100"),))
+
+
+def _share_of_rows(query: Query, table: Table, place: str) -> Reading:
+    counts = [", ".join(["1"] * size) for size in (len(query.selection.rows), len(table.rows))]
+    sentence = f"The share of rows{where(query, place)} is {{}} %."
+    return Reading(figures=(Figure(sentence, f"sum({counts[0]}) / sum({counts[1]}) * 100"),))
 
 
 def _signed(number: str) -> str:

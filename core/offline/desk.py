@@ -18,11 +18,13 @@ __all__ = ["Attempt", "Call", "Desk", "Found", "Seen", "ask", "refers"]
 X = TypeVar("X")
 
 _REFERENCE = re.compile(
-    r"(?i)\b(?:it|its|that|this|them|they|those|these|both|results?|answers?|outputs?|outcome|findings?"
+    r"(?i)\b(?:it|its|that|this|them|they|their|his|her|those|these|both|results?|answers?"
+    r"|outputs?|outcome|findings?"
     r"|values?|figures?|numbers?|sentences?|above|previous|everything)\b"
 )
 _SEVERAL = re.compile(
-    r"(?i)\b(?:both|them|they|those|these|results|answers|findings|figures|values|numbers|everything|all)\b"
+    r"(?i)\b(?:both|them|they|those|these|results|answers|findings|figures|values|numbers"
+    r"|everything|all)\b"
 )
 
 

@@ -10,29 +10,38 @@ __all__ = ["directive", "forbids_tools"]
 
 _NO_TOOLS = re.compile(
     r"""(?ix)
-    \btools?\s+(?:calls?\s+)?(?:are|is|were|have|has)\s+(?:no\s+longer|not|now\s+un|un)\s*(?:been\s+)?(?:available|allowed|bound|possible)
-    |\bno\s+(?:more\s+|further\s+)?tools?\b(?:\s+calls?)?\s*(?:are|is|can|may|will|left|remain|available|any\s*more|$|[.,;!])
-    |\b(?:do\s+not|don't|must\s+not|mustn't|cannot|can't|can\s+no\s+longer|may\s+not|may\s+no\s+longer|never|without|stop)\s+
-     (?:us(?:e|ing)|call(?:ing)?)\s+(?:any\s+|the\s+|more\s+|further\s+|any\s+more\s+|other\s+)*tools?(?:\s+calls?)?
-     (?:\s+(?:any\s*more|now|again|anymore|from\s+now))?\s*(?:$|[.,;:!])
-    |\bwithout\s+(?:any\s+|the\s+|further\s+|more\s+)*(?:tools?|calling\b)
-    |\b(?:answer|reply|respond|conclude)\s+(?:now\s+|it\s+|the\s+\w+\s+|only\s+)*(?:from|with|using|based\s+on)\s+
-     (?:only\s+)?what\s+(?:you\s+|was\s+|has\s+been\s+|have\s+been\s+|have\s+|is\s+)*(?:already\s+)?(?:found|gathered|seen|observed|collected|learned|known?)
-    |\b(?:step|tool|call|turn)s?\s+(?:limit|budget)\s+(?:is|was|has\s+been)\s+(?:reached|exhausted|used)
+    \btools?\s+(?:calls?\s+)?(?:are|is|were|have|has)\s+(?:no\s+longer|not|now\s+un|un)\s*
+        (?:been\s+)?(?:available|allowed|bound|possible)
+    |\bno\s+(?:more\s+|further\s+)?tools?\b(?:\s+calls?)?\s*
+        (?:are|is|can|may|will|left|remain|available|any\s*more|$|[.,;!])
+    |\b(?:do\s+not|don't|must\s+not|mustn't|cannot|can't|(?:can|may)\s+no\s+longer|may\s+not|never
+        |without|stop)\s+(?:us(?:e|ing)|call(?:ing)?)\s+
+        (?:(?:any|the|more|further|other)\s+)*tools?(?:\s+calls?)?
+        (?:\s+(?:any\s*more|now|again|from\s+now))?\s*(?:$|[.,;:!])
+    |\bwithout\s+(?:(?:any|the|further|more)\s+)*(?:tools?|calling\b)
+    |\b(?:answer|reply|respond|conclude)\s+(?:now\s+|it\s+|the\s+\w+\s+|only\s+)*
+        (?:from|with|using|based\s+on)\s+(?:only\s+)?what\s+
+        (?:(?:you|was|has|have|been|is|already)\s+)*
+        (?:found|gathered|seen|observed|collected|learned|known?)
+    |\b(?:step|tool|call|turn)s?\s+(?:limit|budget)\s+(?:is|was|has\s+been)\s+
+        (?:reached|exhausted|used)
     |\bno\s+(?:more\s+)?steps?\s+(?:are\s+)?(?:left|remain)|\bout\s+of\s+steps
     """
 )
 _CONDITIONAL = re.compile(r"(?i)\b(?:if|when|unless|until|once|in case|whenever)\b")
 _CLOSING = re.compile(
-    r"(?i)^(?:please\s+)?(?:now\s+)?(?:give|write|state|provide|answer)\b.{0,80}\b(?:answer|now|question|found)\b.{0,80}$"
+    r"(?i)^(?:please\s+)?(?:now\s+)?(?:give|write|state|provide|answer)\b.{0,80}\b(?:answer|now"
+    r"|question|found)\b.{0,80}$"
 )
 _FORM = re.compile(
-    r"(?i)\b(?:does|did)\s+not\s+fit\b|\bfield\s+required\b|\bvalidation\s+errors?\b|^add\s+nothing\b"
+    r"(?i)\b(?:does|did)\s+not\s+fit\b|\bfield\s+required\b|\bvalidation\s+errors?\b"
+    r"|^add\s+nothing\b"
     r"|^(?:please\s+)?(?:give|answer|respond|reply|return|output|put|fix|correct|make)\b.*"
     r"\b(?:required\s+form|format|json|schema|structured?|nothing\s+else|no\s+other\s+text)\b"
 )
 _SCHEMA = re.compile(
-    r"(?is)(?:^|(?<=[.!?\n]))\s*[^.!?\n]{0,120}\b(?:json|schema)\b[^\n]{0,120}:?\s*(?:```(?:json)?\s*)?\{.*\}\s*(?:```)?\s*$"
+    r"(?is)(?:^|(?<=[.!?\n]))\s*[^.!?\n]{0,120}\b(?:json|schema)\b[^\n]{0,120}:?\s*(?:```"
+    r"(?:json)?\s*)?\{.*\}\s*(?:```)?\s*$"
 )
 _GO_ON = re.compile(
     r"(?i)^\W*(?:please\s+)?(?:continue|go on|proceed|carry on|keep going|and\??)\W*$"

@@ -7,11 +7,16 @@ from cogwork.core.offline.arguments import fill
 from cogwork.core.offline.desk import Call, Desk, Found, ask
 from cogwork.core.offline.goals import Step
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.queries import measures
+from cogwork.core.offline.measures import measures
 from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.tables import read_items
 
-__all__ = ["ALL_FILES", "Document", "at_hand", "can_read", "documents", "places"]
+__all__ = ["ALL_FILES", "Document", "at_hand", "can_read", "documents", "is_cut", "places"]
+
+_CUT = re.compile(
+    r"(?im)^\W*(?:…|\.\.\.)[^\n]*\b(?:left out|truncated|omitted|more|cut)\b"
+    r"|[\[(<](?:output |text |content )?(?:is )?truncated\b|\btruncated[\])>]"
+)
 
 ALL_FILES = re.compile(r"(?i)\b(?:all|every|each)\b.*\bfiles?\b")
 _MOST = 20  # files that are read for one step
@@ -70,6 +75,11 @@ def _read(desk: Desk, places: list[str]) -> Found[list[Document]]:
     return [Document(name, observation.text) for name, observation in zip(names, seen, strict=True)]
 
 
+def is_cut(text: str) -> bool:
+    """Tell whether a text says that only a part of it is shown."""
+    return bool(_CUT.search(text))
+
+
 def can_read(desk: Desk, places: list[str]) -> bool:
     """Tell whether tools are bound that read all these places."""
     return all(desk.tools.fetcher if "://" in place else desk.tools.reader for place in places)
@@ -84,10 +94,10 @@ def places(text: str) -> list[str]:
 def at_hand(step: Step, desk: Desk) -> list[Document]:
     """Return the documents a step may mean without naming them; an empty text is to be read."""
     for result in reversed(desk.results):
-        if result.kind == "document":
-            return [Document(result.subject, result.value)]
         if result.sources:
             return [Document(name, text) for name, text in result.sources]
+        if result.kind == "document":
+            return [Document(result.subject, result.value)]
         if result.kind == "list" and result.value:
             return _listed(result, step, desk)
     told = places(step.context)

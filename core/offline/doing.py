@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from cogwork.core.offline.calculating import calculating
+from cogwork.core.offline.combining import combining
 from cogwork.core.offline.consulting import consulting, consulting_past, summarizing
 from cogwork.core.offline.desk import Attempt, Desk, Found
 from cogwork.core.offline.goals import Step, is_question
@@ -20,6 +21,7 @@ _WAYS: tuple[Callable[[Step, Desk], Attempt], ...] = (
     calculating,
     using,
     copying,
+    combining,
     consulting,
     summarizing,
     consulting_past,

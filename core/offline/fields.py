@@ -4,28 +4,36 @@ import re
 from collections.abc import Callable
 
 from cogwork.core.offline.answers import asked_stems, extract, join, shorten, summarize
+from cogwork.core.offline.choices import best_option
 from cogwork.core.offline.goals import starts_with_verb
 from cogwork.core.offline.judgements import judge
-from cogwork.core.offline.labels import labelled_number, labelled_text, only_number
+from cogwork.core.offline.labels import labelled_number, labelled_text, only_number, stated_number
 from cogwork.core.offline.literals import number
 from cogwork.core.offline.matching import match_tool
 from cogwork.core.offline.names import NAME, names_in
 from cogwork.core.offline.source import Field, Source
 from cogwork.core.offline.supply import topic
-from cogwork.core.offline.words import STOPWORDS, coverage, stems, word_set
+from cogwork.core.offline.words import STOPWORDS, coverage, stems, tokens, word_set
 
 __all__ = ["number_for", "text_for"]
 
 _ANSWER = word_set("answer result response output reply conclusion value finding solution")
-_GOAL = word_set("goal question query task objective request problem intent")
+_GOAL = word_set(
+    "goal question query task objective request problem intent instruction instructions"
+)
 _SUMMARY = word_set("summary abstract overview synopsis gist recap digest")
 _FEEDBACK = word_set("feedback critique comment assessment evaluation review verdict")
 _REASON = word_set(
     "reason reasoning rationale explanation justification thought thoughts evidence analysis why"
 )
+_CLAIM = word_set("claim fact statement quote sentence passage")
+_ORIGIN = word_set("source origin reference citation")
+_COMPLEX = word_set("complexity difficulty effort")
+_PICKED = word_set("choice option index selection selected best")
 _LESSON = word_set("reflection lesson improvement suggestion advice")
 _PERSON = word_set(
-    "name person author customer user patient employee sender contact speaker fullname firstname"
+    "name person author customer user patient employee sender contact speaker assignee owner "
+    "fullname firstname"
 )
 _PLACE = word_set("city location place country address town region venue")
 _COMPANY = word_set("company organization organisation employer firm institution university school")
@@ -40,24 +48,32 @@ _AMOUNT = word_set("total number figure amount count sum mean average price")
 _SURE = word_set("confidence probability certainty likelihood")
 
 _INTRODUCED = re.compile(
-    rf"(?:(?i:\bmy\s+name\s+is|\bname's|\bnamed|\bcalled|\bI\s+am|\bI'm|\bthis\s+is|\bMr\.?|\bMrs\.?|\bMs\.?|\bDr\.?|\bProf\.?))\s+(?P<v>{NAME.pattern})"
+    rf"(?:(?i:\bassign(?:ed)?\s+(?:it\s+|this\s+)?to|\bmy\s+name\s+is|\bname's|\bnamed|\bcalled"
+    rf"|\bI\s+am|\bI'm|\bthis\s+is|\bMr\.?|\bMrs\.?|\bMs\.?|\bDr\.?|\bProf\.?))\s+"
+    rf"(?P<v>{NAME.pattern})"
 )
 _OPENING = re.compile(
-    rf"(?m)^\W*(?P<v>{NAME.pattern})\s*(?:,|\(|\b(?:is|was|has|lives|works|joined|born|founded|wrote|[a-z]+(?:s|ed))\b)"
+    rf"(?m)^\W*(?P<v>{NAME.pattern})\s*(?:,|\(|\b(?:is|was|has|lives|works|joined|born|founded"
+    rf"|wrote|[a-z]+(?:s|ed))\b)"
 )
 _WHERE = re.compile(
-    rf"\b(?:lives?\s+in|based\s+in|located\s+in|in|from|at|near|to)\s+(?:the\s+)?(?P<v>{NAME.pattern})"
+    rf"\b(?:lives?\s+in|based\s+in|located\s+in|in|from|at|near|to)\s+(?:the\s+)?"
+    rf"(?P<v>{NAME.pattern})"
 )
 _EMPLOYED = re.compile(
-    rf"\b(?:works?\s+(?:at|for)|employed\s+(?:at|by)|joined|founded|at|for)\s+(?:the\s+)?(?P<v>{NAME.pattern})"
+    rf"\b(?:works?\s+(?:at|for)|employed\s+(?:at|by)|joined|founded|at|for)\s+(?:the\s+)?"
+    rf"(?P<v>{NAME.pattern})"
 )
 _WORKS_AS = re.compile(
-    r"\b(?:is|was|am|works?\s+as|job\s+as)\s+(?:an?|the)\s+(?P<v>[a-z][\w -]{2,40}?)(?=\s*(?:[,.;]|\bat\b|\bin\b|\bfrom\b|\bwho\b|\band\b|$))"
+    r"\b(?:is|was|am|works?\s+as|job\s+as)\s+(?:an?|the)\s+(?P<v>[a-z][\w -]{2,40}?)(?=\s*"
+    r"(?:[,.;]|\bat\b|\bin\b|\bfrom\b|\bwho\b|\band\b|$))"
 )
 _PHONE = re.compile(r"(?<![\w.])\+?\d[\d ()/-]{6,}\d(?!\w)")
 _TIME = re.compile(r"\b\d{1,2}:\d{2}(?:\s?[ap]m)?\b", re.IGNORECASE)
 _DUE = re.compile(
-    r"(?i)\b(?:by|before|until|due(?:\s+on)?)\s+(?P<v>(?:the\s+end\s+of\s+\w+|(?:next\s+|this\s+)?\w+day|tomorrow|tonight|next\s+\w+|\d[\w./-]*(?:\s+[A-Z]\w+)?(?:\s+\d{4})?|[A-Z]\w+\s+\d{1,2}(?:,?\s+\d{4})?))"
+    r"(?i)\b(?:by|before|until|due(?:\s+on)?)\s+(?P<v>(?:the\s+end\s+of\s+\w+|(?:next\s+"
+    r"|this\s+)?\w+day|tomorrow|tonight|next\s+\w+|\d[\w./-]*(?:\s+[A-Z]\w+)?(?:\s+\d{4})?"
+    r"|[A-Z]\w+\s+\d{1,2}(?:,?\s+\d{4})?))"
 )
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 
@@ -83,9 +99,15 @@ def number_for(field: Field, source: Source) -> int | float | None:
         return _scaled(judge(source.goal, source.answer, source.criteria).score, field)
     if found := labelled_number(field, source.texts):
         return number(found)
-    if field.is_a(_SURE):
+    if field.is_a(_SURE) or field.is_a(_SCORE):
         return _confidence(field, source)
-    found = only_number(source.texts) if field.is_a(_ANSWER | _AMOUNT) else ""
+    if field.is_a(_COMPLEX):
+        return _complexity(field, source)
+    if field.is_a(_PICKED) and (option := best_option(source.goal, source.said)):
+        return option
+    if not field.is_a(_ANSWER | _AMOUNT):
+        return None
+    found = only_number(source.texts) or stated_number(source.answer)
     return number(found) if found else None
 
 
@@ -101,12 +123,19 @@ def _scaled(score: float, field: Field) -> int | float:
 
 
 def _confidence(field: Field, source: Source) -> int | float | None:
-    """Return which share of what is asked the material touches: no more is known here."""
+    """Return which share of what is asked the material touches; without any, it is even odds."""
     given = source.answer or source.material
     wanted = asked_stems(source.goal)
     if not given or not wanted:
-        return None
+        return _scaled(0.5, field) if field.required and field.is_a(_SURE) else None
     return _scaled(round(coverage(wanted, stems(given)), 2), field)
+
+
+def _complexity(field: Field, source: Source) -> int | float:
+    """Return a measure of the goal: its steps count most, then its names and its length."""
+    goal = source.goal
+    parts = 0.2 * len(source.steps) + 0.1 * len(names_in(goal)) + len(tokens(goal)) / 100
+    return _scaled(round(min(1.0, parts), 2), field)
 
 
 def _answer(_field: Field, source: Source) -> str:
@@ -185,8 +214,21 @@ def _topic(_field: Field, source: Source) -> str:
         return heading[1].strip()
     if source.material:
         return ""
-    names = names_in(source.said)
-    return names[0] if names else shorten(topic(source.goal), 80)
+    about = re.search(r"\b(?:about|on|regarding)\s+((?:[\w'-]+\s*){1,6})", source.goal)
+    clause = re.split(r"[,.;:?!]\s", topic(source.goal), maxsplit=1)[0]
+    return shorten(about[1].strip() if about else clause, 80)
+
+
+def _origin(_field: Field, source: Source) -> str:
+    """Return the name before a colon, as in "notes.txt: Ada founded Acme", or a path or URL."""
+    named = re.match(r"[-*\s]*([\w./ -]{1,40}?):\s", source.material)
+    found = [*source.literals.urls, *source.literals.paths]
+    return named[1] if named else next(iter(found), "")
+
+
+def _claim(_field: Field, source: Source) -> str:
+    """Return a statement without the name of who makes it."""
+    return re.sub(r"^[-*\s]*[\w./ -]{1,40}?:\s+", "", source.material or source.said)
 
 
 def _body(_field: Field, source: Source) -> str:
@@ -220,7 +262,8 @@ def _iso_date(field: Field, source: Source) -> str:
     day, year = re.search(r"\b\d{1,2}(?!\d)", written), re.search(r"\b\d{4}\b", written)
     if not (month and day and year) or month.group().lower() not in _MONTHS:
         return ""
-    return f"{year.group()}-{_MONTHS.split().index(month.group().lower()) + 1:02}-{int(day.group()):02}"
+    number_of_month = _MONTHS.split().index(month.group().lower()) + 1
+    return f"{year.group()}-{number_of_month:02}-{int(day.group()):02}"
 
 
 _EXACT: dict[frozenset[str], Callable[[Field, Source], str]] = {
@@ -233,6 +276,8 @@ _EXACT: dict[frozenset[str], Callable[[Field, Source], str]] = {
     word_set("time"): lambda _, source: _first((_TIME,), source),
 }
 _READERS: dict[frozenset[str], Callable[[Field, Source], str]] = {
+    _CLAIM: _claim,
+    _ORIGIN: _origin,
     _FEEDBACK: _feedback,
     _REASON: _reason,
     _LESSON: _lesson,

@@ -1,16 +1,20 @@
 """Forced calls: what comes of a tool choice that allows no free answer."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from cogwork.core.offline.arguments import fill
 from cogwork.core.offline.conversation import Conversation
 from cogwork.core.offline.goals import split_goal
+from cogwork.core.offline.recalling import REFUSAL
 from cogwork.core.offline.reply import Reply, reply
 from cogwork.core.offline.source import source_of
 from cogwork.core.offline.structured import Filled, fill_schema
 from cogwork.core.offline.toolbox import KnownTool, Toolbox
 
-__all__ = ["force"]
+__all__ = ["as_json", "force"]
 
 
 def force(
@@ -34,9 +38,33 @@ def force(
         calls = tuple(call for call in free.calls if call[0] in names)
         if calls:
             return Reply(free.content, calls)
-        if made := _by_text(talk, wanted):
+        fresh = not talk.turn.observations and not talk.turn.answer
+        if fresh and (made := _by_text(talk, wanted)):
             return made
     return _by_schema(talk, wanted)
+
+
+def as_json(talk: Conversation, said: Reply, form: Mapping[str, Any]) -> Reply:
+    """Return an answer as JSON, as OpenAI's `response_format` asks for it.
+
+    Args:
+        talk: The conversation so far.
+        said: The answer in words.
+        form: `{"type": "json_schema", "json_schema": {"schema": …}}` or
+            `{"type": "json_object"}`; other forms leave the answer as it is.
+    """
+    if form.get("type") == "json_object":
+        return Reply(json.dumps({"answer": said.content}, ensure_ascii=False))
+    schema = (form.get("json_schema") or {}).get("schema")
+    if form.get("type") != "json_schema" or not schema:
+        return said
+    source = source_of(talk)
+    if not source.answer and not REFUSAL.match(said.content):
+        source = replace(source, answer=said.content)
+    filled = fill_schema(schema, source)
+    if filled.missing:
+        return Reply(_refusal(filled, str(schema.get("title") or "the form")))
+    return Reply(json.dumps(filled.value, ensure_ascii=False))
 
 
 def _by_text(talk: Conversation, wanted: Sequence[KnownTool]) -> Reply | None:
@@ -54,12 +82,19 @@ def _by_text(talk: Conversation, wanted: Sequence[KnownTool]) -> Reply | None:
 
 def _by_schema(talk: Conversation, wanted: Sequence[KnownTool]) -> Reply:
     source = source_of(talk)
+    if talk.turn.observations and not source.answer:
+        told = reply(talk, ()).content
+        source = source if REFUSAL.match(told) else replace(source, answer=told)
     called = {observation.tool for observation in talk.turn.observations}
     fresh = [spec for spec in wanted if spec.name not in called] or list(wanted)
     filled = [(fill_schema(spec.schema, source), spec) for spec in fresh]
     whole = [(found, spec) for found, spec in filled if not found.missing]
     if not whole:
-        return Reply(_refusal(*filled[0])) if filled else Reply("I can't: no tool is bound.")
+        return (
+            Reply(_refusal(filled[0][0], filled[0][1].name))
+            if filled
+            else Reply("I can't: no tool is bound.")
+        )
     best, spec = max(whole, key=lambda pair: pair[0].found)
     return Reply("", ((spec.name, best.value, _key(talk)),))
 
@@ -68,6 +103,6 @@ def _key(talk: Conversation) -> str:
     return f"f_{len(talk.turn.observations)}"
 
 
-def _refusal(filled: Filled, spec: KnownTool) -> str:
+def _refusal(filled: Filled, name: str) -> str:
     lacks = " and no ".join(name.replace("_", " ") for name in filled.missing)
-    return f"I can't fill {spec.name}: the text gives no {lacks}."
+    return f"I can't fill {name}: the text gives no {lacks}."

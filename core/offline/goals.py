@@ -15,13 +15,18 @@ _VERBS = word_set(
     decrease define delete describe determine disable display divide double download draft
     draw edit email enable enumerate erase estimate evaluate execute explain export extract
     fetch filter find forecast generate get give google group halve identify import increase
-    insert label list load look mail make merge move multiply name note notify open order
+    insert label list load ls look mail make merge move multiply name note notify open order
     pick plan plot post predict print put query quote rank rate raise read recall record
     remember remove rename repeat replace report research restart return review rewrite
     round run save say schedule score search select send set show simulate solve sort square
     start state stop store subtract sum summarise summarize switch take tell test total
     translate turn update upload use verify view visit work write"""
 )
+_LOOK = re.compile(
+    r"(?i)^(?:take|use|consider|look\s+(?:at|into|in)|have\s+a\s+look\s+at)\s+"
+    r"(?:the\s+)?(?:file\s+|data\s+(?:in|from)\s+)?\x01+\W*$"
+)
+_EMPTY_CLAUSE = re.compile(r"(?i)^what\s+(?:is|are|was|were)\s+(?:it|that|this|they|those)\W*$")
 _ASKS = word_set("what what's which who who's when where why how whats")
 _AUXILIARIES = word_set(
     """is are was were does do did can could will would should has have am isn't aren't doesn't"""
@@ -35,6 +40,11 @@ _ASKED = re.compile(
 _POLITE = re.compile(
     r"""(?ix)^(?:please|kindly|now|then|next|finally|lastly|also|and|but|so|okay|ok|hi|hello|hey|well
     |afterwards|after\ that|thanks|thank\ you)\b[\s,:!]*"""
+)
+_PLANNING = re.compile(
+    r"(?i)^\s*(?:please\s+)?(?:(?:make|create|write|draft)\s+(?:me\s+)?(?:a|the)\s+"
+    r"(?:\w+\s+)?)?plan\s+"
+    r"(?:how\s+to|for\s+how\s+to|to|for)\b[\s:]*"
 )
 _ORDINAL = re.compile(r"(?i)^(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|step\s+\d+)\b[\s,:.]*")
 _BULLET = re.compile(r"(?:^|\n)\s*[-*•]\s+")
@@ -53,7 +63,8 @@ _IF_EXISTS = re.compile(
     r"(?P<do>.+)$"
 )
 _IF_SO = re.compile(
-    r"(?i)^(?:if\s+(?:so|yes|it\s+(?:does|is|exists))|in\s+that\s+case)\s*,?\s*(?:then\s+)?(?P<do>.+)$"
+    r"(?i)^(?:if\s+(?:so|yes|it\s+(?:does|is|exists))|in\s+that\s+case)\s*,?\s*(?:then\s+)?"
+    r"(?P<do>.+)$"
 )
 _IF_NOT = re.compile(
     r"(?i)^(?:if\s+(?:not|no|it\s+(?:does\s?n[o']t|doesn't|is\s?n[o']t|is\s+not)(?:\s+exist)?)"
@@ -84,12 +95,16 @@ def split_goal(goal: str, verbs: frozenset[str] = frozenset()) -> tuple[Step, ..
         goal: The goal in plain words.
         verbs: Further verbs, such as the ones that tools are named by.
     """
+    goal = _PLANNING.sub("", goal, count=1)
     clauses = [clause for part in _cut_hard(goal) for clause in _cut_soft(part, verbs)]
     steps: list[Step] = []
     context: list[str] = []
     for text, condition in (item for clause in clauses for item in _conditional(clause)):
         plain = _plain(text, verbs)
-        if condition is not None or is_request(text, verbs):
+        if steps and _EMPTY_CLAUSE.match(plain):
+            continue  # "and what is it?" asks for what is answered anyway
+        looks = _LOOK.match(read_literals(plain).masked)
+        if condition is not None or (is_request(text, verbs) and not looks):
             steps.append(Step(len(steps), plain, " ".join(context), condition))
         elif any(letter.isalnum() for letter in plain):
             context.append(text)

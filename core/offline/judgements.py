@@ -7,21 +7,24 @@ from functools import lru_cache
 from cogwork.core.offline.answers import asked_stems
 from cogwork.core.offline.goals import split_goal, starts_with_verb
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.queries import measures
+from cogwork.core.offline.measures import measures
 from cogwork.core.offline.words import sentences, stem, tokens, word_set
 
 __all__ = ["Judgement", "judge"]
 
 _REFUSES = re.compile(
-    r"(?i)\b(?:can(?:no|')t|could\s?n[o']t|could not|unable|failed|error|don't know|do not know|no idea"
+    r"(?i)\b(?:can(?:no|')t|could\s?n[o']t|could not|unable|failed|error|don't know|do not know"
+    r"|no idea"
     r"|not found|impossible|I did not)\b"
 )
 _FIGURE = re.compile(
-    r"(?i)\b(?:how (?:many|much|old|long|far)|total|sum|mean|average|median|percent\w*|number of|calculate|compute)\b"
+    r"(?i)\b(?:how (?:many|much|old|long|far)|total|sum|mean|average|median|percent\w*|number of"
+    r"|calculate|compute)\b"
 )
 _MEANS = word_set(  # words for how, which an answer need not repeat
-    """read open load compute calculate write save store column columns answer result results file files find
-    use determine then list check value values row rows given please question work out put print return"""
+    """read open load compute calculate write save store column columns answer result results file
+    files find use determine then list check value values row rows given please question work
+    out put print return"""
 )
 
 

@@ -8,9 +8,11 @@ from cogwork.core.offline.source import Field
 from cogwork.core.offline.tables import figure
 from cogwork.core.offline.words import STOPWORDS, stem, tokens
 
-__all__ = ["labelled_number", "labelled_text", "only_number"]
+__all__ = ["labelled_number", "labelled_text", "only_number", "stated_number"]
 
 _END = r"(?=\s*(?:[,;\n]|\.(?:\s|$)|$|\s+(?:and|but|with|who|which)\s))"
+_BEING = r"(?:is|was|are|were|named|called)"
+_BETWEEN = rf"[^\d\n.;{FILLER}]{{0,60}}(?:{FILLER}+[^\d\n;{FILLER}]{{0,30}})?"
 _NUMBER = r"[$€£]?\s*(?P<n>[-+]?\d[\d,]*(?:\.\d+)?)(?![\w]*\d)"
 _AGE = (
     r"(?P<n>\d{1,3})[\s-]*(?:years?|yrs?)[\s-]+old"
@@ -27,8 +29,8 @@ _WRITTEN = {
     "price": _PRICE,
 }
 _ALSO = {
-    "cost": "price", "amount": "price", "salary": "price", "budget": "price", "percent": "percentage",
-    "share": "percentage",
+    "cost": "price", "amount": "price", "salary": "price", "budget": "price",
+    "percent": "percentage", "share": "percentage",
 }  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def labelled_text(field: Field, texts: Iterable[str]) -> str:
         for label in _labels(field):
             for pattern in (
                 rf"(?im)\b{label}s?\b[\"'*`]*\s*[:=]\s*[*]*\s*(?P<v>[^\n;]+?){_END}",
-                rf"(?i)\b{label}\b(?:\s+of\s+[^.,;\n]{{1,40}}?)?\s+(?:is|was|are|were|named|called)\s+(?P<v>[^\n;]+?){_END}",
+                rf"(?i)\b{label}\b(?:\s+of\s+[^.,;\n]{{1,40}}?)?\s+{_BEING}\s+(?P<v>[^\n;]+?){_END}",
             ):
                 found = re.search(pattern, text)
                 value = found["v"].strip(" \"'*`") if found else ""
@@ -62,7 +64,7 @@ def labelled_number(field: Field, texts: Iterable[str]) -> str:
         masked = read_literals(text).masked
         for label in _labels(field):
             for pattern in (
-                rf"(?i)\b{label}s?\b[^\d\n.;{FILLER}]{{0,60}}(?:{FILLER}+[^\d\n;{FILLER}]{{0,30}})?{_NUMBER}",
+                rf"(?i)\b{label}s?\b{_BETWEEN}{_NUMBER}",
                 rf"(?i){_NUMBER}\s*-?\s*{label}s?\b",
             ):
                 if found := re.search(pattern, masked):
@@ -92,3 +94,9 @@ def only_number(texts: Iterable[str]) -> str:
         if numbers:
             return (figure(numbers[0]) or "") if len(set(numbers)) == 1 else ""
     return ""
+
+
+def stated_number(answer: str) -> str:
+    """Return the number that an answer ends in: "2 + 3 is 5."."""
+    found = re.search(r"(?:\bis|\bare|=|:)\s*[$€£]?\s*(-?\d[\d,]*(?:\.\d+)?)\s*%?[.\s]*$", answer)
+    return (figure(found[1]) or "") if found else ""

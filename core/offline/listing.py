@@ -18,18 +18,20 @@ _LESSONS = word_set("reflections lessons insights learnings takeaways reflection
 _IMPROVE = word_set("improvements suggestions recommendations fixes changes advice actions")
 _FAULTS = word_set("issues problems errors faults weaknesses missing gaps failures flaws")
 _POINTS = word_set(
-    """facts points findings claims evidence sentences highlights observations conclusions key_points results
-    statements details notes strengths quotes"""
+    """facts points findings claims evidence sentences highlights observations conclusions
+    key_points results statements details notes strengths quotes"""
 )
 _KEYWORDS = word_set("keywords topics concepts tags terms themes words subjects")
 _NAMES = word_set(
-    "names people persons entities organizations organisations companies locations places cities countries participants authors"
+    "names people persons entities organizations organisations companies locations places cities "
+    "countries participants authors"
 )
 _OUTCOMES = word_set("outcomes deliverables goals objectives aims results_expected")
 _LIMITS = word_set("constraints limits restrictions conditions limitations")
 _SOURCES = word_set("sources references citations")
 _LIMITING = re.compile(
-    r"(?i)\b(?:must|only|at\s+most|at\s+least|no\s+more|within|without|budget|limit(?:ed)?|by\s+\w+day|until|before|not|never)\b"
+    r"(?i)\b(?:must|only|at\s+most|at\s+least|no\s+more|within|without|budget|limit(?:ed)?"
+    r"|by\s+\w+day|until|before|not|never)\b"
 )
 _QUESTIONS = word_set("questions queries")
 _TOOLS = word_set("tools functions")

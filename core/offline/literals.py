@@ -30,10 +30,12 @@ _DATE = re.compile(
 )
 _FILE = re.compile(
     r"(?<![\w@/.~*-])(?:~?/|\.{1,2}/)?(?:[\w.-]+/)*[\w-][\w.-]*\.[A-Za-z]\w{0,7}(?![\w/*])"
-    r"|(?<![\w@/.-])(?:[\w.-]+/)*(?:README|LICENSE|CHANGELOG|CONTRIBUTING|Makefile|Dockerfile)(?![\w/.])"
+    r"|(?<![\w@/.-])(?:[\w.-]+/)*(?:README|LICENSE|CHANGELOG|CONTRIBUTING|Makefile|Dockerfile)"
+    r"(?![\w/.])"
 )
 _FOLDER = re.compile(
-    r"(?<![\w@/.~*<\x01-])(?:(?:~|\.{1,2})?/(?:[\w.-]+/?)+|(?<!\S)\.{1,2}(?=\s|$)|(?:[\w.-]+/)+(?:[\w-]+/?)*)"
+    r"(?<![\w@/.~*<\x01-])(?:(?:~|\.{1,2})?/(?:[\w.-]+/?)+|(?<!\S)\.{1,2}(?=\s|$)|(?:[\w.-]+/)+"
+    r"(?:[\w-]+/?)*)"
 )
 _GLOB = re.compile(
     r"(?<!\S)(?:[\w./*-]*\*\.\w+|[\w./-]+/\*[\w.*]*|[A-Za-z_][\w-]*\*)(?=[\s,;:?!)]|\.?$)"

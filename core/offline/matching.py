@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cogwork.core.offline.arguments import Filling, fill
-from cogwork.core.offline.goals import is_question
-from cogwork.core.offline.literals import FILLER, read_literals
+from cogwork.core.offline.goals import is_question, starts_with_verb
+from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.toolbox import KnownTool, Toolbox
 from cogwork.core.offline.words import STOPWORDS, actions, stem, tokens, word_set
 
@@ -15,17 +16,24 @@ __all__ = ["Match", "main_verb", "match_tool", "named_tool"]
 # Verbs that any tool may do; every other verb must be one that the tool is described by.
 _NEUTRAL = word_set(
     """give tell show get find use call make do run provide determine check know look want need say
-    display fetch print return answer please what which who where when how is are was were does did can
-    could would will should has have verify see identify name report execute confirm ask state"""
+    display fetch print return answer please what which who where when how is are was were
+    does did can could would will should has have verify see identify name report execute
+    confirm ask state count"""
 )
 _EMPTY = word_set("get give tell show find use call make do run provide need want look know please")
 _LISTING = re.compile(
-    r"\b(?:which|what|how many|all|any|count|show|the)\s+(?:\w+\s+){0,2}(?:files|folders|directories)\b"
+    r"\b(?:which|what|how many|all|any|count|show|the)\s+(?:\w+\s+){0,2}(?:files|folders"
+    r"|directories)\b"
     r"|\b(?:find|locate|list)\s+(?:the\s+|all\s+|any\s+|every\s+|a\s+)?(?:\w+\s+)?files?\b"
-    r"|\bfiles\s+(?:are\s+)?(?:in|there|under)\b|\bcontents?\s+of\s+(?:the\s+)?(?:[\w./-]+\s+)?(?:folder|directory)\b"
+    r"|\b(?:anything|something)\s+in\b|^\W*ls\b"
+    r"|\bfiles\s+(?:are\s+)?(?:in|there|under)\b|\bcontents?\s+of\s+(?:the\s+)?(?:[\w./-]+\s+)?"
+    r"(?:folder|directory)\b"
 )
 _EXISTING = re.compile(
-    r"\bis\s+there\s+(?:a|an|any)\b.*\b(?:file|folder|called|named)\b|\bexists?\b"
+    r"\bis\s+there\s+(?:(?:a|an|any)\s+)?(?:\w+\s+)?(?:file|folder|directory|\x01+)|\bexists?\b"
+)
+_ORDERS = re.compile(
+    r"(?i)^\W*[a-z]+\s+(?:the|a|an|my|all|every|this|that|it|them)\b|^\W*[a-z]+\s+['\"`“]"
 )
 _ENOUGH = 2.5
 
@@ -61,43 +69,36 @@ def match_tool(text: str, tools: Toolbox, carried: str = "", about: str = "") ->
         if score < 1:
             continue
         filling = fill(spec, text, carried, about)
-        score += filling.evidence - 2 * len(filling.missing)
-        found.append(Match(spec, filling, score))
-    best = max(found, key=lambda match: match.score, default=None)
-    return best if best and best.score >= _ENOUGH else None
+        score += filling.evidence
+        if score >= _ENOUGH:
+            found.append(Match(spec, filling, score))
+    return max(found, key=lambda m: m.score - 2 * len(m.filling.missing), default=None)
 
 
 def named_tool(text: str, tools: Toolbox, carried: str = "", about: str = "") -> Match | None:
     """Return the tool that `text` calls by its very name."""
     for spec in sorted(tools.specs, key=lambda spec: -len(spec.name)):
         name = re.escape(spec.name)
-        plain = "_" in spec.name and rf"\b{name}\b"
-        called = re.search(
-            plain
-            or rf"(?i)\b(?:use|call|using|with|run)\s+(?:the\s+)?{name}\b|\b{name}\s+tool\b|^{name}\(",
-            text,
-        )
-        if called:
-            without = re.sub(
-                rf"(?i)(?:\b(?:use|call|using|run)\s+)?(?:the\s+)?\b{name}\b(?:\s+tool)?(?:\s+(?:to|for|with|on))?",
-                " ",
-                text,
-            )
+        spoken = rf"(?i)\b(?:use|call|using|with|run)\s+(?:the\s+)?{name}\b|\b{name}\s+tool\b"
+        pattern = rf"\b{name}\b" if "_" in spec.name else rf"{spoken}|^{name}\("
+        if re.search(pattern, text):
+            mention = rf"(?i)(?:\b(?:use|call|using|run)\s+)?(?:the\s+)?\b{name}\b(?:\s+tool)?"
+            without = re.sub(mention + r"(?:\s+(?:to|for|with|on))?", " ", text)
             return Match(spec, fill(spec, without.strip(), carried, about), 10.0)
     return None
 
 
+@lru_cache(maxsize=512)
 def main_verb(text: str) -> str:
-    """Return the verb that `text` orders with, or nothing for a question or a common verb."""
+    """Return the verb that `text` orders with, or nothing for a question or a common verb.
+
+    A word that is not known for a verb is taken for one before "the" and its like.
+    """
     words = tokens(text)
     if not words or words[0] in _NEUTRAL or words[0] in STOPWORDS or is_question(text):
         return ""
-    return words[0] if _imperative(text) else ""
-
-
-def _imperative(text: str) -> bool:
-    first = re.match(r"\W*([^\W\d_]+)\b(?!\s+(?:of|in|for|is|are)\b)", text)
-    return bool(first) and FILLER not in text[: first.end() if first else 0]
+    ordered = starts_with_verb(text) or _ORDERS.match(text)
+    return words[0] if ordered else ""
 
 
 def _does(spec: KnownTool, verb: str) -> bool:
@@ -108,9 +109,10 @@ def _does(spec: KnownTool, verb: str) -> bool:
 def _said(text: str) -> frozenset[str]:
     """Return the stems and actions in a step, without those of its literals."""
     masked = read_literals(text).masked
-    words = {
-        stem(word) for word in tokens(masked) if word not in STOPWORDS and not word[0].isdigit()
-    }
+    left = (
+        word for word in tokens(masked) if word not in STOPWORDS | _EMPTY and not word[0].isdigit()
+    )
+    words = {stem(word) for word in left}
     lower = masked.lower()
     if _LISTING.search(lower):
         words.add("list")

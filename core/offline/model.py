@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.offline.conversation import read_conversation, text_of
-from cogwork.core.offline.forced import force
+from cogwork.core.offline.forced import as_json, force
 from cogwork.core.offline.parsing import structured_parser
 from cogwork.core.offline.reply import Reply, reply
 from cogwork.core.offline.toolbox import known_tools
@@ -212,7 +212,7 @@ class OfflineChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's
         **kwargs: Any,
     ) -> ChatResult:
         answer = self._answer(messages, stop, kwargs)
@@ -222,7 +222,7 @@ class OfflineChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's
         **kwargs: Any,
     ) -> ChatResult:
         return self._generate(messages, stop, None, **kwargs)
@@ -231,7 +231,7 @@ class OfflineChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         for chunk in _chunks(self._answer(messages, stop, kwargs)):
@@ -241,7 +241,7 @@ class OfflineChatModel(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._stream(messages, stop, None, **kwargs):
@@ -256,7 +256,9 @@ def _decide(messages: Sequence[BaseMessage], options: Mapping[str, Any]) -> Repl
     if choice in {"none", False}:
         specs = ()
     if not specs or choice in _AUTO:
-        return reply(talk, specs)
+        said = reply(talk, specs)
+        form = options.get("response_format")
+        return as_json(talk, said, form) if isinstance(form, Mapping) and not said.calls else said
     wanted = specs if choice in _ANY else [spec for spec in specs if spec.name == choice]
     return force(talk, wanted, specs, fills=bool(options.get("fills")))
 

@@ -7,7 +7,8 @@ from cogwork.core.offline.goals import is_question, starts_with_verb
 __all__ = ["intent", "lowered", "opens", "phrase"]
 
 _OPENING = re.compile(
-    r"(?i)^(?:what(?:'s| is| are| was| were)|how much (?:is|are)|calculate|compute|evaluate|determine|work out|solve"
+    r"(?i)^(?:what(?:'s| is| are| was| were)|how much (?:is|are)|calculate|compute|evaluate"
+    r"|determine|work out|solve"
     r"|find|tell me|give me|show me)\s+(?:me\s+)?(?:what\s+(?:is\s+)?|the (?:result|value) of\s+)?"
     r"|^the (?:result|value) of\s+"
 )
@@ -20,7 +21,7 @@ def phrase(text: str) -> str:
     """Return what a question asks for, as the subject of its answer."""
     bare = _OPENING.sub("", text.strip()).strip(" ?.!:")
     said = re.sub(r"(?i)[,\s]+(?:in total|please)$", "", bare)
-    return said[:1].upper() + said[1:]
+    return said[:1].upper() + said[1:] if re.match(r"[a-z]+\s", said) else said
 
 
 def opens(text: str) -> bool:

@@ -14,8 +14,8 @@ from cogwork.core.offline.words import tokens, word_set
 __all__ = ["is_plan", "plan_steps", "step_texts"]
 
 _STEPS = word_set(
-    """steps plan tasks subtasks subgoals actions milestones todos todo stages phases components children
-    workflow queries subqueries subquestions"""
+    """steps plan tasks subtasks subgoals actions milestones todos todo stages phases components
+    children workflow queries subqueries subquestions"""
 )
 _TEXT = word_set("description task action step instruction goal objective what query question")
 _NAME = word_set("name title label summary")

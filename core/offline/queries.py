@@ -4,46 +4,33 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cogwork.core.offline.conditions import Mention, Selection, mentions, select
-from cogwork.core.offline.literals import read_literals
+from cogwork.core.offline.columns import (
+    ANY_FIGURE,
+    counts_figures,
+    figure_columns,
+    is_key,
+    named_columns,
+)
+from cogwork.core.offline.conditions import Selection, select
+from cogwork.core.offline.measures import BY_NAME, SUPERLATIVES, measures, spoken
+from cogwork.core.offline.mentions import Mention, mentions
 from cogwork.core.offline.tables import Table
-from cogwork.core.offline.words import stem, tokens, word_set
+from cogwork.core.offline.words import STOPWORDS, tokens
 
-__all__ = ["SUPERLATIVES", "Query", "measures", "read_query", "spoken"]
+__all__ = ["Query", "read_query"]
 
-SUPERLATIVES = {
-    "max": r"maximum|max|highest|largest|biggest|greatest|(?<!at )most(?! recent)|tallest|longest"
-    r"|oldest|latest|newest|heaviest|fastest|richest|hottest|warmest|strongest|top|most recent|best"
-    r"|(?:more|higher|larger|bigger|greater|older)(?! than)",
-    "min": r"minimum|min|lowest|smallest|(?<!at )least|fewest|shortest|youngest|earliest|lightest"
-    r"|slowest|poorest|coldest|cheapest|weakest"
-    r"|(?:fewer|less|lower|smaller|younger)(?! than)",
-}
-_MEASURES = {
-    "share": r"percentages?|percent|shares?|proportion|fraction|what part",
-    "ratio": r"ratio|how many times",
-    "difference": r"difference|how (?:much|many) (?:more|less|fewer|larger|higher|bigger|lower|smaller|older)",
-    "mean": r"mean|averages?|avg",
-    "median": r"median",
-    "sum": r"totals?|sum(?:med)?|altogether|combined|overall|add(?:ed|ing)? up|all together|in all",
-    **SUPERLATIVES,
-    "count": r"how many|number of|count",
-}
-_PATTERNS = [(name, re.compile(rf"\b(?:{said})\b")) for name, said in _MEASURES.items()]
-_IMPLIED = {  # what an adjective measures, and of which column
-    "old": "age", "young": "age", "cheap": "price cost", "expensive": "price cost",
-    "tall": "height", "heavy": "weight mass", "light": "weight mass", "long": "length duration", "hot": "temperature",
-    "cold": "temperature", "warm": "temperature", "fast": "speed", "rich": "income gdp",
-    "populous": "population", "people": "population", "inhabitants": "population",
-    "lives": "population", "live": "population", "costs": "price cost", "cost": "price",
-    "earns": "salary income", "paid": "salary", "born": "birth", "sold": "sales quantity units",
-}  # fmt: skip
 _COUNT_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10}
 _TOP = re.compile(
     rf"\b(?:top|bottom)\s+(?P<a>\d+|{'|'.join(_COUNT_WORDS)})\b"
-    rf"|\b(?P<b>\d+|{'|'.join(_COUNT_WORDS)})\s+(?:\w+\s+)?(?:{SUPERLATIVES['max']}|{SUPERLATIVES['min']})\b"
+    rf"|\b(?P<b>\d+|{'|'.join(_COUNT_WORDS)})\s+(?:\w+\s+)?(?:{SUPERLATIVES['max']}"
+    rf"|{SUPERLATIVES['min']})\b"
 )
 _RANK = re.compile(r"\b(?P<rank>second|third|2nd|3rd)[\s-]+(?:most|least|\w+est)\b")
+_CHECK = re.compile(r"(?i)^\W*(?:is|are|was|were|does|do|did|has|have)\b")
+_TIMES = re.compile(r"times|multipl|product of|[×*]")
+_SORTED = re.compile(r"(?i)\b(?P<how>sort|rank|order)(?:ed|s)?\b.*\bby\b")
+_RISING = re.compile(r"(?i)\bascending|\b(?:lowest|smallest|least)\s+first\b")
+_FALLING = re.compile(r"(?i)\bdescending|\b(?:highest|largest|most)\s+first\b")
 _GROUP = re.compile(
     r"\b(?:per|by|for each|in each|for every|of each|in every|each)\s+(?P<by>[\w-]+)"
 )
@@ -61,8 +48,11 @@ class Query:
         group: The column by which rows are grouped.
         picks: Whether rows are wanted rather than figures ("which city has the most…").
         top: How many rows are wanted, or the place of the one that is (negative).
+        pairs: Which measure is asked of which column.
         multiplied: Whether the product of two columns is meant ("price times quantity").
         texts: Further columns that are asked for, as they stand.
+        distinct: Whether different values are to be counted, not rows.
+        checks: Whether only yes or no is asked for.
     """
 
     measures: tuple[str, ...]
@@ -70,30 +60,13 @@ class Query:
     label: int
     selection: Selection
     group: int | None = None
+    pairs: tuple[tuple[str, int], ...] = ()
     picks: bool = False
     top: int = 1
     multiplied: bool = False
     texts: tuple[int, ...] = ()
-
-
-def spoken(question: str) -> str:
-    """Return the question without paths and URLs, whose words name no column."""
-    literals = read_literals(question)
-    for part in (*literals.paths, *literals.urls, *literals.globs):
-        question = question.replace(part, " ")
-    return re.sub(r"\b(?:in|of|from|file|column)\s*(?=[,?.!]|$)", "", question).strip()
-
-
-def measures(question: str) -> tuple[str, ...]:
-    """Return which figures `question` asks for, in its order."""
-    text = re.sub(r"\w*_\w*", " ", question.lower())
-    found: list[tuple[int, str]] = []
-    for name, pattern in _PATTERNS:
-        match = pattern.search(text)
-        if match:
-            found.append((match.start(), name))
-            text = pattern.sub(lambda hit: " " * len(hit.group()), text)
-    return tuple(name for _, name in sorted(found))
+    distinct: bool = False
+    checks: bool = False
 
 
 def read_query(question: str, table: Table, hints: Sequence[str] = ()) -> Query | None:
@@ -108,64 +81,69 @@ def read_query(question: str, table: Table, hints: Sequence[str] = ()) -> Query 
         CannotError: It names a value that the table does not have.
     """
     text = spoken(question)
-    named = _named(text, table)
+    named = named_columns(text, table)
     wanted = _wanted(text, table, named)
     selection = select(text, table, named)
-    columns = _figures(text, named, table, selection, hints if wanted else ())
+    texts = tuple(m.column for m in named if m.column not in table.numeric and m.score >= 5)
+    columns = figure_columns(text, named, table, selection, hints if wanted else ())
     group = _group(text, table)
     counts = "count" in wanted
     if not named and not selection.scope and not counts and not (wanted and columns):
         return None
-    if counts and columns and _counts_figures(text, named, columns[0]):
+    if counts and columns and counts_figures(text, named, columns[0]):
         # "how many people live in Oslo" asks for a figure, not for the number of rows
         wanted = tuple("sum" if name == "count" else name for name in wanted)
-    texts = tuple(m.column for m in named if m.column not in table.numeric and m.score >= 5)
     label = _label(texts, table, selection)
+    multiplied = len(columns) > 1 and bool(_TIMES.search(text.lower()))
+    wanted = wanted or (("sum",) if multiplied else ())
     top = _top(text.lower())
+    if order := _order(text):
+        wanted, top = (order,), max(2, len(selection.rows))
     extreme = not {"max", "min"}.isdisjoint(wanted)
+    compares = len(set(selection.named)) > 1
     return Query(
         measures=wanted,
         columns=columns,
         label=label,
         selection=selection,
         group=group if group not in columns else None,
-        picks=extreme and (top != 1 or (group is None and _picks(text, texts, columns))),
+        pairs=_pairs(text, wanted, columns, table),
+        picks=extreme
+        and (top != 1 or (group is None and (compares or _picks(text, texts, columns)))),
         top=top,
         multiplied=len(columns) > 1
         and bool(re.search(r"times|multipl|product|[×*]", text.lower())),
         texts=texts,
+        distinct=bool(re.search(r"(?i)\b(?:different|distinct|unique)\b", text)),
+        checks=not wanted and bool(_CHECK.match(text)),
     )
 
 
-def _named(text: str, table: Table) -> list[Mention]:
-    """Return the columns that are named, or meant by an adjective such as "oldest"."""
-    named = mentions(text, table.header)
-    if any(m.column in table.numeric for m in named):
-        return named
-    said = {_adjective(word) for word in tokens(text)}
-    for word, columns in _IMPLIED.items():
-        meant = [m for m in mentions(columns, table.header) if m.column in table.numeric]
-        if word in said and meant:
-            return [*meant, *named]
-    return named
+def _pairs(
+    text: str, wanted: tuple[str, ...], columns: tuple[int, ...], table: Table
+) -> tuple[tuple[str, int], ...]:
+    """Return which measure is asked of which column.
 
-
-def _counts_figures(text: str, named: list[Mention], column: int) -> bool:
-    """Tell whether "how many" is about a column of figures: people, not cities."""
-    said = re.search(r"(?i)\b(?:how many|number of)\s+(.*)", text)
-    after = tokens(said[1])[:2] if said else []
-    place = next((m.position for m in named if m.column == column), -1)
-    own = [index for index, word in enumerate(tokens(text)) if word in after]
-    return place in own or any(_adjective(word) in _IMPLIED for word in after)
-
-
-def _adjective(word: str) -> str:
-    """Return the plain form of a superlative: hottest → hot, heaviest → heavy."""
-    plain = re.sub(r"(?:est|er)$", "", word)
-    if plain == word or len(plain) < 3:
-        return word
-    plain = re.sub(r"i$", "y", plain)
-    return plain[:-1] if plain[-1] == plain[-2] else plain
+    In "the highest x and the lowest y" each has its own; in "mean and median of x" they
+    share one; a measure of something that this table does not have is left out.
+    """
+    single = [name for name in wanted if name != "count"]
+    if len(single) < 2:
+        return tuple((name, column) for name in single for column in columns)
+    lower = text.lower()
+    starts = [next((m.start() for m in [BY_NAME[name].search(lower)] if m), 0) for name in single]
+    found: list[tuple[str, int]] = []
+    for name, start, end in zip(single, starts, [*starts[1:], len(text)], strict=True):
+        part = text[start:end]
+        own = [m.column for m in mentions(part, table.header) if m.column in columns]
+        rest = [
+            word
+            for word in tokens(BY_NAME[name].sub(" ", part.lower()))
+            if word not in STOPWORDS | ANY_FIGURE
+        ]
+        if own or not rest:
+            found += [(name, column) for column in own or columns]
+    return tuple(found) or tuple((name, column) for name in single for column in columns)
 
 
 def _wanted(text: str, table: Table, named: list[Mention]) -> tuple[str, ...]:
@@ -180,54 +158,11 @@ def _wanted(text: str, table: Table, named: list[Mention]) -> tuple[str, ...]:
     )
 
 
-def _figures(
-    text: str, named: list[Mention], table: Table, selection: Selection, hints: Sequence[str]
-) -> tuple[int, ...]:
-    """Return the numeric columns that are meant, in the order of the question."""
-    numeric = [m for m in named if m.column in table.numeric]
-    free = [m for m in numeric if m.column not in selection.columns]
-    if not free and "count" in measures(text):
-        return ()
-    free = free or numeric
-    if free:
-        sure = [m for m in free if m.score >= 5] or free[:1]
-        return tuple(m.column for m in sorted(sure, key=lambda m: m.position))
-    for hint in filter(None, hints):
-        before = [m for m in mentions(spoken(hint), table.header) if m.column in table.numeric]
-        if before:
-            return (before[0].column,)
-    plain = [c for c in sorted(table.numeric) if not _is_key(table, c)]
-    return (plain[0],) if len(plain) == 1 and not _names_other(text, table) else ()
-
-
-_OF_WHAT = re.compile(
-    r"\b(?:totals?|sum|mean|averages?|median|share|percentage)\s+(?:of\s+)?(?:all\s+)?(?:the\s+)?([a-z_]\w*)",
-    re.IGNORECASE,
-)
-_ANY_FIGURE = word_set(
-    "value values number numbers figure figures column data all it them of in for row rows by per each is was and"
-)
-
-
-def _names_other(text: str, table: Table) -> bool:
-    """Tell whether a sum is asked for something that is no column: "the total of price"."""
-    known = {stem(word) for name in table.header for word in tokens(name)}
-    said = [match[1].lower() for match in _OF_WHAT.finditer(text)]
-    return any(word not in _ANY_FIGURE and stem(word) not in known for word in said)
-
-
-def _is_key(table: Table, column: int) -> bool:
-    words = set(tokens(table.header[column]))
-    return bool(
-        words & {"id", "year", "month", "day", "nr", "no", "number", "index", "rank", "zip"}
-    )
-
-
 def _label(texts: tuple[int, ...], table: Table, selection: Selection) -> int:
     """Return the column that names rows: the one asked for, else the first of text."""
     free = [column for column in texts if column not in selection.columns]
     plain = [c for c in range(len(table.header)) if c not in table.numeric]
-    keys = [c for c in range(len(table.header)) if _is_key(table, c)]
+    keys = [c for c in range(len(table.header)) if is_key(table, c)]
     return next(iter([*free, *plain, *keys]), 0)
 
 
@@ -235,10 +170,20 @@ def _group(text: str, table: Table) -> int | None:
     for match in _GROUP.finditer(text.lower()):
         for mention in mentions(match["by"], table.header):
             if mention.score >= 5 and (
-                mention.column not in table.numeric or _is_key(table, mention.column)
+                mention.column not in table.numeric or is_key(table, mention.column)
             ):
                 return mention.column
     return None
+
+
+def _order(text: str) -> str:
+    """Return by which end rows are to be sorted, if they are."""
+    said = _SORTED.search(text)
+    if not said:
+        return ""
+    if _FALLING.search(text) or (said["how"].lower() == "rank" and not _RISING.search(text)):
+        return "max"
+    return "min"
 
 
 def _top(text: str) -> int:
@@ -256,4 +201,7 @@ def _picks(text: str, texts: tuple[int, ...], columns: tuple[int, ...]) -> bool:
     if re.search(r"\b(?:which|who|whose|where)\b", text.lower()):
         return True
     having = re.search(r"\b(?:with|has|have|had|having)\b", text.lower())
-    return bool(texts) and (not columns or bool(having))
+    with_most = re.search(
+        rf"\bwith\s+(?:the\s+)?(?:{SUPERLATIVES['max']}|{SUPERLATIVES['min']})", text.lower()
+    )
+    return bool(with_most) or (bool(texts) and (not columns or bool(having)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from cogwork.core.offline.comparisons import difference, ratio, share
+from cogwork.core.offline.conditions import verdict_columns
 from cogwork.core.offline.figures import Figure, Reading, about, column_of, numbers_of, where
 from cogwork.core.offline.queries import Query
 from cogwork.core.offline.results import CannotError
@@ -12,6 +13,7 @@ __all__ = ["Figure", "Reading", "consult"]
 
 _NOUNS = {
     "sum": "total", "mean": "mean", "median": "median", "max": "highest", "min": "lowest",
+    "stdev": "standard deviation",
 }  # fmt: skip
 _PLAIN = {"sum": "{}", "mean": "({}) / {n}"}  # for calculators that know no functions
 
@@ -28,6 +30,8 @@ def consult(query: Query, table: Table, source: str = "") -> Reading | None:
         CannotError: No row or no column fits.
     """
     place = f" in {source}" if source else ""
+    if query.checks and query.selection.scope:
+        return _check(query, table, place)
     if query.selection.scope and not query.selection.rows:
         raise CannotError(f"no row{place} has {query.selection.scope}")
     for kind, way in _COMPARISONS.items():
@@ -59,6 +63,15 @@ def _figure(measure: str, query: Query, table: Table, rows: Sequence[int], of: s
     return Figure(sentence, f"{measure}({', '.join(numbers)})", plain, seen)
 
 
+def _count(query: Query, table: Table, limits: str) -> Figure:
+    rows = query.selection.rows
+    if not query.distinct or not query.texts:
+        return _figure("count", query, table, rows, f"rows{limits}")
+    name = table.header[query.label]
+    values = list(dict.fromkeys(table.rows[row][query.label] for row in rows))
+    return _figure("count", query, table, range(len(values)), f"different values of {name}{limits}")
+
+
 def _cell(query: Query, table: Table, rows: Sequence[int], pick: Callable[..., str] = max) -> str:
     """Return the highest or lowest cell as it stands in the table; none for a product."""
     if query.multiplied:
@@ -71,17 +84,17 @@ def _aggregate(query: Query, table: Table, place: str) -> Reading | None:
     limits = where(query, place)
     if query.group is not None:
         return _per_group(query, table, place)
-    figures = []
-    for measure in query.measures:
-        if measure == "count":
-            figures.append(_figure(measure, query, table, query.selection.rows, f"rows{limits}"))
-            continue
-        name = column_of(query, table)
-        columns = query.columns if not query.multiplied else query.columns[:1]
-        for column in columns:
-            one = query if query.multiplied else about(query, column)
-            name = column_of(one, table)
-            figures.append(_figure(measure, one, table, query.selection.rows, f"{name}{limits}"))
+    rows = query.selection.rows
+    figures = [_count(query, table, limits)] if "count" in query.measures else []
+    if query.multiplied:
+        measure = query.measures[0]
+        figures = [_figure(measure, query, table, rows, f"{column_of(query, table)}{limits}")]
+    elif not query.pairs and not figures:
+        column_of(query, table)  # says that no column is meant
+        return None
+    for measure, column in query.pairs if not query.multiplied else ():
+        one = about(query, column)
+        figures.append(_figure(measure, one, table, rows, f"{table.header[column]}{limits}"))
     return Reading(figures=tuple(figures))
 
 
@@ -149,32 +162,54 @@ def _pick(query: Query, table: Table, place: str) -> Reading:
     return Reading(f"{who} {verb} the {rank}{_NOUNS[extreme]} {name}{limits}: {best}.", who)
 
 
+def _check(query: Query, table: Table, place: str) -> Reading:
+    """Answer "did Cara pass" by the cell that says it, "is Oslo in it" by whether it is."""
+    known = verdict_columns(table)
+    asked = [
+        column
+        for column in query.texts
+        if column in known and column not in query.selection.columns
+    ]
+    if asked and len(query.selection.rows) == 1:
+        cell = table.rows[query.selection.rows[0]][asked[0]]
+        verdict = "yes" if cell == known[asked[0]][0] else "no"
+        said = f"the {table.header[asked[0]]}{where(query, place)} is {cell}"
+        return Reading(f"{verdict.capitalize()}: {said}.", verdict)
+    found = bool(query.selection.rows)
+    kind = "a row" if found else "no row"
+    sentence = f"{'Yes' if found else 'No'}: there is {kind}{place} where {query.selection.scope}."
+    return Reading(sentence, "yes" if found else "no")
+
+
 def _lookup(query: Query, table: Table, place: str) -> Reading | None:
     rows = query.selection.rows
     wanted = [c for c in (*query.columns, *query.texts) if c not in query.selection.columns]
     if not query.selection.scope:
-        column = next(iter(wanted), None)
-        if column is None:
+        if not wanted:
             return None
-        values = table.distinct(column)
-        return Reading(f"{table.header[column]}{place}: {', '.join(values)}.", "\n".join(values))
+        values = table.distinct(wanted[0])
+        head = f"{table.header[wanted[0]]}{place}"
+        return Reading(f"{head}: {', '.join(values)}.", "\n".join(values))
     if not wanted:
-        lines = [
-            ", ".join(f"{table.header[c]} {table.rows[r][c]}" for c in range(len(table.header)))
-            for r in rows
-        ]
+        names = range(len(table.header))
+        lines = [", ".join(f"{table.header[c]} {table.rows[r][c]}" for c in names) for r in rows]
         return Reading("; ".join(lines) + ".", "\n".join(lines))
     if len(rows) == 1:
-        cells = [table.rows[rows[0]][c] for c in wanted]
-        named = [
-            f"The {table.header[c]}{where(query, place)} is {table.rows[rows[0]][c]}."
-            for c in wanted
-        ]
-        return Reading(" ".join(named), ", ".join(cells))
-    shown = [
-        f"{table.rows[r][query.label]} {', '.join(table.rows[r][c] for c in wanted)}" for r in rows
-    ]
-    head = ", ".join(table.header[c] for c in wanted)
+        row = table.rows[rows[0]]
+        said = [f"The {table.header[c]}{where(query, place)} is {row[c]}." for c in wanted]
+        return Reading(" ".join(said), ", ".join(row[c] for c in wanted))
+    return _list(query, table, place, wanted)
+
+
+def _list(query: Query, table: Table, place: str, wanted: list[int]) -> Reading:
+    """Name the rows, each with the columns that are wanted of it."""
+    others = [column for column in wanted if column != query.label]
+    shown = []
+    for row in query.selection.rows:
+        cells = ", ".join(table.rows[row][column] for column in others)
+        shown.append(f"{table.rows[row][query.label]} {cells}".strip())
+    shown = list(dict.fromkeys(shown))
+    head = ", ".join(table.header[column] for column in others or wanted)
     limits = place if query.selection.columns == {query.label} else where(query, place)
     return Reading(f"{head}{limits}: {'; '.join(shown)}.", "\n".join(shown))
 

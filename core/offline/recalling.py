@@ -13,12 +13,15 @@ from cogwork.core.offline.words import coverage, sentences, stems, word_set
 __all__ = ["REFUSAL", "noting", "recalling", "remembering"]
 
 _BACK = re.compile(
-    r"(?i)\b(?:again|earlier|before|previous(?:ly)?|remind|recall|repeat|remember|so far|last (?:time|answer|result|question)"
-    r"|(?:did|have|had) (?:you|i|we)|(?:you|i|we) (?:said|told|found|wrote|answered|asked|computed|read|mentioned)"
+    r"(?i)\b(?:again|earlier|before|previous(?:ly)?|remind|recall|repeat|remember|so far|last "
+    r"(?:time|answer|result|question)"
+    r"|(?:did|have|had) (?:you|i|we)|(?:you|i|we) (?:said|told|found|wrote|answered|asked"
+    r"|computed|read|mentioned)"
     r"|was (?:that|it|the|my)|were (?:the|my|those)|my name)\b"
 )
 _ASKED = re.compile(
-    r"(?i)\b(?:i|we) (?:ask|asked|say|said|want|wanted|tell|told)\b|\bmy (?:\w+ )?(?:question|request|goal)\b"
+    r"(?i)\b(?:i|we) (?:ask|asked|say|said|want|wanted|tell|told)\b|\bmy (?:\w+ )?(?:question"
+    r"|request|goal)\b"
 )
 _WHEN = word_set("first last previou befor earli just previous before earlier")
 _DID = re.compile(r"(?i)\b(?:did|have) (?:you|we)\b")

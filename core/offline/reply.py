@@ -118,7 +118,7 @@ def _is_means(result: Result, told: list[Result]) -> bool:
 
 
 def _failed(text: str, result: Result) -> str:
-    what = lowered(text.strip(" .!"))
+    what = lowered(re.sub(r"(?i)^(?:tell|show|give) me\s+", "find ", text.strip(" .!")))
     if text.endswith("?") or re.match(
         r"(?i)(?:what|which|who|when|where|why|how|is|are|does|do|did|was|were|can|has|have)\b",
         what,

@@ -24,7 +24,8 @@ _KINDS = {
 }
 _LABEL = re.compile(
     r"(?:^[ \t]*(?:#{1,6}[ \t]*|\*\*|__)?|(?<=[.?!][ ])(?=[A-Z]))(?P<label>[A-Za-z][\w '-]{0,40}?)"
-    r"(?:\*\*|__)?[ \t]*:(?:\*\*|__)?(?=\s|$)|^[ \t]*#{1,6}[ \t]+(?P<heading>[A-Za-z][\w '-]{0,40}?)[ \t]*$"
+    r"(?:\*\*|__)?[ \t]*:(?:\*\*|__)?(?=\s|$)|^[ \t]*#{1,6}[ \t]+"
+    r"(?P<heading>[A-Za-z][\w '-]{0,40}?)[ \t]*$"
     r"|^[ \t]*<(?P<tag>[a-zA-Z_][\w-]*)>",
     re.MULTILINE,
 )
@@ -34,7 +35,8 @@ _FENCE = re.compile(
 )
 _HEADED = re.compile(r"^(?P<head>[^\n]{4,300}?):[ \t]*\n+(?P<body>.+)$", re.DOTALL)
 _ABOUT_TEXT = re.compile(
-    r"(?i)\b(?:summari[sz]e|summary|extract|following|below|this (?:text|passage|article|document|message)"
+    r"(?i)\b(?:summari[sz]e|summary|extract|following|below|this (?:text|passage|article"
+    r"|document|message)"
     r"|classify|rewrite|translate|shorten|condense|analy[sz]e|key points|main points)\b"
 )
 

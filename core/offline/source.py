@@ -16,6 +16,13 @@ from cogwork.core.offline.words import stem, tokens
 __all__ = ["Field", "Source", "source_of"]
 
 
+# What is said of the task is no part of it: "Is this task atomic? If not, split it."
+_ABOUT_ITSELF = re.compile(
+    r"(?i)\b(?:this|the)\s+(?:task|goal|question|plan)\b|^(?:split|decompose|break)\s+(?:it"
+    r"|this)\b|\bjson\b"
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """What is asked, what is known for it, and what was answered.
@@ -49,7 +56,9 @@ class Source:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The goal's steps."""
-        return split_goal(self.goal, self.tools.verbs)
+        steps = split_goal(self.goal, self.tools.verbs)
+        asked = [step for step in steps if not _ABOUT_ITSELF.search(step.text)]
+        return tuple(replace(step, number=number) for number, step in enumerate(asked))
 
     def about(self, text: str) -> "Source":
         """Return the same with `text` as all that is known."""
@@ -75,7 +84,8 @@ def source_of(talk: Conversation) -> Source:
 def _without_instruction(said: str, goal: str) -> str:
     """Drop an instruction that only says what to do with the text after it."""
     opened = re.match(
-        r"(?is)^\s*(?:please\s+)?(?:extract|identify|find|classify|analy[sz]e|summari[sz]e|read|get|parse)\b"
+        r"(?is)^\s*(?:please\s+)?(?:extract|identify|find|classify|analy[sz]e|summari[sz]e|read"
+        r"|get|parse)\b"
         r"[^:\n]{0,160}(?::|\n)\s*(?P<rest>\S.*)$",
         said,
     )

@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from cogwork.core.offline.choices import choice_for, decision_for
+from cogwork.core.offline.choices import choice_for, choices_for, decision_for
 from cogwork.core.offline.fields import number_for, text_for
 from cogwork.core.offline.listing import texts_for
 from cogwork.core.offline.plans import is_plan, plan_steps, step_texts
 from cogwork.core.offline.schemas import Schema, fits, kind, options, plain
 from cogwork.core.offline.source import Field, Source
 from cogwork.core.offline.tables import Table, figure, read_table
-from cogwork.core.offline.words import sentences, stem, tokens
+from cogwork.core.offline.words import sentences
 
 __all__ = ["Filled", "fill_schema"]
 
@@ -99,7 +99,7 @@ def _pairs(part: Field, source: Source) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for text in source.texts:
         for key, raw in re.findall(
-            r"(?m)^\s*[-*]?\s*[\"']?([\w .-]{1,40}?)[\"']?\s*[:=]\s*(\S[^\n]*?)[,;]?\s*$", text
+            r"(?m)^\s*[-*]?\s*[\"']?([\w .-]{1,40}?)[\"']?\s*[:=][ \t]*(\S[^\n]*?)[,;]?\s*$", text
         ):
             digits = figure(raw)
             if numbers and digits is None:
@@ -123,7 +123,7 @@ def _array(part: Field, source: Source, depth: int) -> list[Any] | None:
         found = [float(digits) for raw in source.literals.numbers if (digits := figure(raw))]
         found = [int(value) if value == int(value) else value for value in found]
     elif options(items):
-        found = [value for value in options(items) if _named(str(value), source)]
+        found = choices_for(options(items), source)
     else:
         found = list(texts_for(part, source))
     if not found and not part.required:
@@ -131,15 +131,10 @@ def _array(part: Field, source: Source, depth: int) -> list[Any] | None:
     return (found or [])[:most]
 
 
-def _named(value: str, source: Source) -> bool:
-    said = {stem(word) for text in (source.goal, *source.texts) for word in tokens(text)}
-    return all(stem(word) in said for word in tokens(value))
-
-
 def _objects(items: Schema, part: Field, source: Source, depth: int) -> list[dict[str, Any]]:
     """Return one object for each row or sentence that gives all it requires."""
     found: list[dict[str, Any]] = []
-    for text in source.texts:
+    for text in (source.material,) if source.material else source.texts:
         table = read_table(text)
         parts = _rows(table) if table else sentences(text)
         for unit in parts:

@@ -12,10 +12,12 @@ from cogwork.core.offline.words import STOPWORDS, stem, tokens, word_set
 __all__ = ["Supply", "family", "free_text", "labelled", "supply_of", "topic"]
 
 _THIS = word_set(
-    "the this current a same root my which each every that folder directory one it here there all total"
+    "the this current a same root my which each every that folder directory one it here there "
+    "all total"
 )
 _SEARCH = re.compile(
-    r"(?i)^\W*(?:please\s+)?(?:search|look\s+up|look|google|find\s+out|find|research|query|browse|get"
+    r"(?i)^\W*(?:please\s+)?(?:search|look\s+up|look|google|find\s+out|find|research|query"
+    r"|browse|get"
     r"|tell\s+me|give\s+me|show\s+me)\b(?:\s+the\s+(?:web|internet|documents?|files?))?"
     r"(?:\s+(?:for|about|on|me))?\s+"
 )
@@ -37,9 +39,13 @@ _ROLE = {
 }
 _RECIPIENTS = word_set("to recipient receiver cc bcc address email mail attendee")
 _CODES = word_set("id number code key ticker symbol ticket sku iata isbn")
-_MORE = r"(?!(?:in|at|for|on|to|and|or|with|from|by|please|today|tomorrow|now|this|next|right|is|are|like)\b)"
+_MORE = (
+    r"(?!(?:in|at|for|on|to|and|or|with|from|by|please|today|tomorrow|now|this|next|right|is|are"
+    r"|like|off|again)\b)"
+)
+_STOPS = r"(?=\s*(?:[?.!,]|$|please|today|tomorrow|now))"
 _PLAIN = (
-    rf"(?!\d)[\w-]{{2,}}(?:\s{_MORE}[a-z][\w-]*){{0,2}}(?=\s*(?:[?.!,]|$|please|today|tomorrow|now))",
+    rf"(?!\d)[\w-]{{2,}}(?:\s{_MORE}[a-z][\w-]*){{0,2}}{_STOPS}",
     r"(?!\d)[\w°-]+",
 )
 _ENDINGS = word_set(
@@ -122,7 +128,8 @@ def _path(name: str, supply: Supply) -> str:
 def _in_folder(path: str, supply: Supply) -> str:
     """Put the folder of "x.txt in the folder data" before the file."""
     where = re.search(
-        r"\bin\s+(?:the\s+)?(?:(?:folder|directory)\s+([\w.-]+)|([\w.-]+)\s+(?:folder|directory)\b)",
+        r"\bin\s+(?:the\s+)?(?:(?:folder|directory)\s+([\w.-]+)|([\w.-]+)\s+(?:folder"
+        r"|directory)\b)",
         supply.masked,
     )
     named = (where[1] or where[2]) if where else ""
@@ -133,6 +140,7 @@ def _in_folder(path: str, supply: Supply) -> str:
 def _folder(text: str) -> str:
     """Return the folder that a text names without a slash: "in data", "the data folder"."""
     for pattern in (
+        r"(?i)^\W*(?:ls|dir|list)\s+([\w./-]+)\W*$",
         r"\b(?:folder|directory)\s+(?:called\s+|named\s+)?([\w.-]+)",
         r"\b([\w.-]+)\s+(?:folder|directory)\b",
         r"\b(?:in|under|inside|within|of)\s+(?:the\s+)?([\w-]+)\s*[?.!]?\s*$",
@@ -167,7 +175,8 @@ def _email(name: str, supply: Supply) -> str:
 
 def _date(_name: str, supply: Supply) -> str:
     said = re.search(
-        r"(?i)\b(?:today|tomorrow|yesterday|(?:next|last|this)\s+\w+|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
+        r"(?i)\b(?:today|tomorrow|yesterday|(?:next|last|this)\s+\w+|(?:mon|tues|wednes|thurs"
+        r"|fri|satur|sun)day)\b",
         supply.masked,
     )
     return _next(supply.dates) or (said.group() if said else "")
@@ -279,4 +288,5 @@ def _object(supply: Supply, verb: str) -> str:
     """Return what the verb acts on, if that is a single word or name."""
     words = [w for w in re.findall(r"[\w-]+", supply.masked) if w.lower() not in STOPWORDS]
     rest = words[1:] if words and words[0].lower() == verb else []
+    rest = [word for word in rest if stem(word) not in supply.own]
     return rest[0] if len(rest) == 1 else ""

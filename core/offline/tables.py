@@ -139,7 +139,7 @@ def _text(value: Any) -> str:
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table | None:
     names = tuple(name.strip().strip("\ufeff") for name in header)
     kept = tuple(tuple(cell.strip() for cell in row) for row in rows if len(row) == len(names))
-    few = not kept or len(kept) < 0.7 * len(rows)
+    few = not kept or len(kept) < 0.6 * len(rows)
     if few or all(figure(name) for name in names) or any(len(name) > 60 for name in names):
         return None
     columns = range(len(names))

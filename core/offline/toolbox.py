@@ -26,13 +26,13 @@ class KnownTool:
     description: str
     schema: Mapping[str, Any]
 
-    @property
+    @cached_property
     def properties(self) -> Mapping[str, Mapping[str, Any]]:
         """The schema of each argument."""
         found: Mapping[str, Mapping[str, Any]] = self.schema.get("properties") or {}
         return found
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """The names of the arguments that must be given."""
         return tuple(name for name in self.schema.get("required", ()) if name in self.properties)
@@ -60,7 +60,7 @@ class KnownTool:
                 return name
         return ""
 
-    @property
+    @cached_property
     def expression(self) -> str:
         """The argument that takes an arithmetic expression, if this is a calculator."""
         argument = self.argument(_EXPRESSION)
@@ -68,22 +68,22 @@ class KnownTool:
             argument = self.argument(frozenset(tokens(self.required[0])))
         return argument if set(self.required) <= {argument} else ""
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The argument that takes a path."""
         return self.argument(_PATH)
 
-    @property
+    @cached_property
     def url(self) -> str:
         """The argument that takes a URL."""
         return self.argument(_URL)
 
-    @property
+    @cached_property
     def content(self) -> str:
         """The argument that takes what is to be written."""
         return self.argument(_CONTENT)
 
-    @property
+    @cached_property
     def query(self) -> str:
         """The argument that takes words to search for."""
         return self.argument(_QUERY)

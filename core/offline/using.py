@@ -5,23 +5,25 @@ from typing import Any
 
 from cogwork.core.offline.answers import extract, join, shorten
 from cogwork.core.offline.calculating import worth
-from cogwork.core.offline.consulting import count_items
 from cogwork.core.offline.conversation import Observation
+from cogwork.core.offline.counting import count_items
 from cogwork.core.offline.desk import Attempt, Call, Desk, Found, ask
+from cogwork.core.offline.documents import is_cut
 from cogwork.core.offline.goals import Step, is_question
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import Match, main_verb, match_tool, named_tool
+from cogwork.core.offline.measures import measures
 from cogwork.core.offline.names import NAME
 from cogwork.core.offline.phrases import intent, opens, phrase
-from cogwork.core.offline.queries import measures
 from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.supply import topic
-from cogwork.core.offline.tables import as_json, read_items
+from cogwork.core.offline.tables import read_items
 from cogwork.core.offline.toolbox import KnownTool
 from cogwork.core.offline.words import stems
 
 __all__ = ["lacking", "naming", "searching", "using"]
 
+_NOTHING = re.compile(r"(?i)^\W*(?:nothing|none|no\s+\w+|empty)\b[^\n]*$")
 _YES = re.compile(r"(?i)^\W*(?:true|yes)\b")
 _NO = re.compile(
     r"(?i)^\W*(?:false|no)\b|\b(?:does\s+not|doesn't|not)\s+(?:exist|found|there)|\bmissing\b"
@@ -101,7 +103,10 @@ def _use(match: Match, step: Step, desk: Desk) -> Found[Result]:
             join(result.sentence for result in told), "\n".join(r.value for r in told), names
         )
     if spec.does("list") and measures(step.text)[:1] == ("count",):
-        return (yield from count_items(read_items(seen[0].text), desk, step.text))
+        if is_cut(seen[0].text):
+            raise CannotError("only a part of the listing was shown, so it cannot be counted")
+        items = [] if _NOTHING.match(seen[0].text) else read_items(seen[0].text)
+        return (yield from count_items(items, desk, step.text))
     return _told(step, spec, seen[0])
 
 
@@ -111,10 +116,9 @@ def _distributed(match: Match, step: Step) -> list[dict[str, Any]]:
     single = [name for name in spec.required if isinstance(args.get(name), str)]
     if len(spec.required) != 1 or not single or not NAME.fullmatch(args[single[0]]):
         return [args]
-    more = re.search(
-        rf"{re.escape(args[single[0]])}(?P<rest>(?:\s*,\s*(?:and\s+)?(?:in\s+)?{NAME.pattern}|\s+(?:and|or)\s+(?:in\s+)?{NAME.pattern})+)",
-        step.text,
-    )
+    between = r"(?:\s*,\s*(?:and\s+)?|\s+(?:and|or)\s+)(?:in\s+)?"
+    first = re.escape(args[single[0]])
+    more = re.search(rf"{first}(?P<rest>(?:{between}{NAME.pattern})+)", step.text)
     others = NAME.findall(more["rest"]) if more else []
     return [args, *({**args, single[0]: other} for other in others)]
 
@@ -131,8 +135,8 @@ def _told(step: Step, spec: KnownTool, seen: Observation) -> Result:
     if spec.url or (spec.does("read") and spec.path and not spec.content):
         return Result(shorten(text, 4000), text, names, "document", subject)
     items = read_items(text)
-    if spec.does("list") and "\n" not in text.strip() and as_json(text) is None and not items:
-        return Result(text, text, names, "list", subject)
+    if spec.does("list") and _NOTHING.match(text):
+        return Result(text, "", names, "list", subject)
     if spec.does("list"):
         return Result(
             f"{_place(subject)}: {', '.join(items)}.", "\n".join(items), names, "list", subject

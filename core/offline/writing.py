@@ -5,24 +5,35 @@ import re
 from cogwork.core.offline.answers import shorten
 from cogwork.core.offline.arguments import fill
 from cogwork.core.offline.calculating import calculating
+from cogwork.core.offline.combining import combining
 from cogwork.core.offline.consulting import consulting, consulting_past, summarizing
 from cogwork.core.offline.desk import Attempt, Call, Desk, Found, ask, refers
 from cogwork.core.offline.goals import Step
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import main_verb
-from cogwork.core.offline.queries import measures
+from cogwork.core.offline.measures import measures
 from cogwork.core.offline.recalling import remembering
 from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.using import using
-from cogwork.core.offline.words import stem, word_set
+from cogwork.core.offline.words import actions, stem, stems, word_set
 
 __all__ = ["copying", "writing"]
 
 _VERBS = word_set("write save store put export dump record create make")
-_TARGET = r"\b(?:to|into|in|as|at|under|called|named)\s+(?:(?:the|a|an|new|text|file|folder|called|named)\s+)*['\"`]?"
+_TARGET = (
+    r"\b(?:to|into|in|as|at|under|called|named)\s+"
+    r"(?:(?:the|a|an|new|text|file|folder|called|named)\s+)*['\"`]?"
+)
+_COMPOSED = re.compile(
+    r"(?i)^(?:an?|some|two|three|my|your)\s+(?:\w+\s+){0,3}(?:about|on|for|describing|explaining"
+    r"|that|to)\b"
+    r"|^(?:an?|some)\s+(?:\w+\s+)?(?:poem|haiku|story|joke|essay|letter|article|report|song"
+    r"|limerick|speech)\b"
+)
 _WITH = re.compile(
     r"(?i)\b(?:containing|saying|that\s+(?:says|contains|reads)|with(?:\s+(?:the|this|following))*"
-    r"(?:\s+(?:text|contents?|message|words?|line|body|sentence|in\s+it))?|:)\s*:?\s+(?P<text>.+?)\s*$",
+    r"(?:\s+(?:text|contents?|message|words?|line|body|sentence|in\s+it))?|:)\s*:?\s+"
+    r"(?P<text>.+?)\s*$",
     re.DOTALL,
 )
 
@@ -93,8 +104,10 @@ def _content(step: Step, desk: Desk, verb: str, path: str) -> Found[str]:
         if not found:
             raise CannotError("the text does not give what is to be written")
         return found
-    if content := desk.content(said):
+    if "summarize" not in actions(stems(said)) and (content := desk.content(said)):
         return content
+    if _COMPOSED.match(said):
+        raise CannotError(f"I make no texts up, so I have no words for {said}")
     if read_literals(said).paths or measures(said) or refers(said) or re.match(r"(?i)the\s", said):
         return (yield from _found_out(said, step, desk))
     return said
@@ -117,7 +130,15 @@ def _phrase(text: str, verb: str, path: str) -> str:
 def _found_out(said: str, step: Step, desk: Desk) -> Found[str]:
     """Find out what is to be written, as a step of its own."""
     wanted = Step(step.number, said, step.context)
-    for way in (calculating, using, consulting, summarizing, consulting_past, remembering):
+    for way in (
+        calculating,
+        using,
+        combining,
+        consulting,
+        summarizing,
+        consulting_past,
+        remembering,
+    ):
         result = yield from way(wanted, desk)
         if result is not None:
             return result.value if result.kind in {"document", "list"} else result.sentence
