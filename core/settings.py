@@ -66,14 +66,22 @@ def _openai_key() -> SecretStr | None:
     return SecretStr(key) if key else None
 
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):  # YAML's `yes`; pydantic would take it for 1
+        raise ValueError("a number")  # noqa: TRY004 - pydantic turns only this into a fault
+    return value
+
+
+_Number = BeforeValidator(_no_truth)
+Seconds = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
     """What a run of cogwork is configured with. Create it by `load_settings`.
 
     Attributes:
-        model: `"provider:name"`; None chooses the offline model.
+        model: `"provider:name"`; None chooses OpenAI's when there is a key, else the offline
+            model.
         base_url: Where an OpenAI-compatible server answers.
         api_key: Falls back to `OPENAI_API_KEY` when nothing else gives one.
         temperature: 0 to 2; None leaves it to the provider.
@@ -100,14 +108,14 @@ class Settings(BaseSettings):
     model: str | None = None
     base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     api_key: SecretStr | None = Field(default_factory=_openai_key)
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[float, _Number, Field(ge=0, le=2)] | None = None
     timeout: Seconds = 60
-    max_retries: Annotated[int, Field(ge=0)] = 2
+    max_retries: Annotated[int, _Number, Field(ge=0)] = 2
     fallbacks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     embeddings: str = "static"
     checkpointer: str = "sqlite:///.cogwork/checkpoints.sqlite"
     root: Annotated[Path, AfterValidator(_expand_home)] = Path()
-    max_steps: Annotated[int, Field(ge=1)] = 10
+    max_steps: Annotated[int, _Number, Field(ge=1)] = 10
     tool_timeout: Seconds = 60
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -228,8 +236,8 @@ def _read_file(path: str | Path | None) -> _File:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigurationError(
-            f"the settings file '{file}' cannot be read: {error.strerror}; "
-            f"correct the path, or unset {_PREFIX}CONFIG"
+            f"the settings file '{file}' cannot be read: {error.strerror}; correct the path"
+            + ("" if path else f", or unset {_PREFIX}CONFIG")
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(

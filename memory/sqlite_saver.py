@@ -22,7 +22,8 @@ __all__ = ["SqliteCheckpointer"]
 _CHECKPOINTS = "checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata"
 _WRITES = "checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value"
 _OF_RUNS = """
-    json_extract(CAST(metadata AS TEXT), '$.run_id') IN (SELECT value FROM json_each(?))
+    CASE WHEN json_valid(CAST(metadata AS TEXT))
+    THEN json_extract(CAST(metadata AS TEXT), '$.run_id') END IN (SELECT value FROM json_each(?))
 """
 _STANDS_ON_RUNS = f"""
     WITH gone AS (SELECT * FROM checkpoints WHERE {_OF_RUNS})

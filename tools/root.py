@@ -65,6 +65,8 @@ class Root:
         max_bytes: int = MAX_BYTES,
         closed: Sequence[str] = CLOSED,
     ) -> None:
+        if "\0" in str(folder):
+            raise ConfigurationError(f"the root {str(folder)!r} holds a zero byte; name a folder")
         self.folder = Path(os.path.realpath(folder))
         self.max_bytes = max_bytes
         self.closed = tuple(name.casefold() for name in closed)
@@ -105,6 +107,10 @@ class Root:
         self._check_size(path, len(content))
         if not parts:
             raise ToolError(f"'{path}' is a folder, the root '{self.folder}'; add a file name")
+        if path.endswith("/"):
+            raise ToolError(f"'{path}' names a folder; add a file name")
+        if not parts[-1].isprintable():
+            raise ToolError(f"the name {parts[-1]!r} holds control characters; choose another")
         with self._explained("write", path), self._open(parts[:-1], create=True) as folder:
             mode = self._mode(path, parts[-1], folder)
             temporary = f".cogwork-{secrets.token_hex(8)}.tmp"

@@ -183,6 +183,8 @@ def test_duplicate_key_is_named_with_both_lines(file):
         ("tool_timeout: [1]", "a number"),
         ("max_steps: 0", "greater than or equal to 1"),
         ("max_steps: 2.5", "a whole number"),
+        ("max_steps: yes", "a number"),
+        ("timeout: true", "a number"),
         ("max_retries: -1", "greater than or equal to 0"),
         ("model: 5", "text"),
         ("model: {a: 1}", "text"),

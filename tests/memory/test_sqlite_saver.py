@@ -219,6 +219,19 @@ def test_failed_transaction_leaves_nothing_half_done(saver):
     assert saver.get_tuple(thread("1")) is not None
 
 
+def test_runs_are_deleted_beside_a_row_whose_metadata_is_damaged(saver):
+    graph = build(saver)
+    for name in ("1", "2"):
+        graph.invoke(say("trip"), {**thread(name), "metadata": {"run_id": name}})
+    saver.conn.execute("UPDATE checkpoints SET metadata = x'7b' WHERE thread_id = '1'")
+    saver.conn.commit()
+
+    saver.delete_for_runs(["2"])
+
+    kept = saver.conn.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall()
+    assert kept == [("1",)]
+
+
 def test_closed_saver_says_so(file):
     with create_checkpointer(f"sqlite:///{file}") as saver:
         pass

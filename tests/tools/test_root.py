@@ -259,6 +259,21 @@ def test_write_that_runs_out_of_space_leaves_the_old_file_and_no_other(folder: P
     assert inside(folder / "data") == ["sales.csv"]
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("new/", "names a folder"), ("a\nb.txt", "control characters"), ("\x1b[2J", "control")],
+)
+def test_name_that_no_file_should_have_is_not_written(folder, root, path, reason):
+    with pytest.raises(ToolError, match=reason):
+        root.write(path, b"x")
+    assert inside(folder) == ["data"]
+
+
+def test_root_with_a_zero_byte_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="zero byte"):
+        Root("a\0b")
+
+
 def test_unwritable_folder_is_a_clear_error() -> None:
     said = in_process("""
         import os, tempfile
