@@ -9,6 +9,7 @@
     │       └── StructuredOutputError  the model's answer does not fit the schema
     ├── ToolError               a tool refuses its arguments or fails
     ├── MemoryStoreError        a checkpointer or a store cannot read or write
+    ├── InDoubtError            a step with an effect was cut off by a crash
     ├── PlanningError           no plan, or an invalid one
     ├── BudgetError             a limit on tokens, money, time or calls is reached
     ├── CircuitOpenError        a circuit breaker refuses the call
@@ -29,6 +30,7 @@ __all__ = [
     "CogworkError",
     "ConfigurationError",
     "DuplicateNameError",
+    "InDoubtError",
     "MemoryStoreError",
     "ModelError",
     "PlanningError",
@@ -124,6 +126,10 @@ class ToolError(CogworkError):
 
 class MemoryStoreError(CogworkError):
     """A checkpointer or a store cannot read or write."""
+
+
+class InDoubtError(CogworkError):
+    """A step began in a process that died, and nobody knows whether its effect happened."""
 
 
 class PlanningError(CogworkError):

@@ -1,0 +1,333 @@
+"""Keyed steps: what a node did is recorded piece by piece, and never done twice.
+
+LangGraph runs a node that was interrupted again from its top. A journal remembers the
+pieces of it that had finished:
+
+    async def pay(state, config: RunnableConfig):
+        journal = Journal(config)
+        receipt = await journal.step("pay:42", charge, 42, effect="external")
+        await journal.step("mail:42", send, receipt, effect="external")
+
+A step is recorded, by the graph's own checkpointer, before its caller sees the result. Its
+key is the task that LangGraph runs (thread, namespace and checkpoint, so that a fork
+starts clean) and the name that the caller gives: name it by its content, such as the id of
+a plan's step or of a tool call, never by the order of calls. The records live and go with
+the checkpoint.
+
+A step with an effect is noted before it begins. If the process dies in the middle, nobody
+knows whether the effect happened; the next run raises `InDoubtError` rather than repeat it.
+
+With `durability="exit"`, LangGraph saves nothing before the end, and neither does a journal;
+like one without a checkpointer, it then remembers for retries in the same process only.
+"""
+
+import asyncio
+import inspect
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.runtime import Runtime, get_runtime
+
+from cogwork.core.bridge import in_thread
+from cogwork.core.errors import ConfigurationError, InDoubtError, MemoryStoreError
+
+__all__ = ["Doubt", "Effect", "Journal"]
+
+Effect: TypeAlias = Literal["read", "write", "external"]
+"""What a step does to the world: nothing, something here, or something elsewhere."""
+
+Doubt: TypeAlias = Literal["raise", "retry"]
+"""What to do with a step of which nobody knows whether it happened."""
+
+_CHANNEL: Final = "__journal__"
+# LangGraph hands a node its saver and the run's durability in the config, by these names.
+_SAVER: Final = "__pregel_checkpointer"
+_DURABILITY: Final = "__pregel_durability"
+_PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
+_KEPT_TASKS: Final = 64
+
+_Saver: TypeAlias = BaseCheckpointSaver[Any]
+
+
+@dataclass(slots=True)
+class _Records:
+    """What one task has recorded, as far as this process knows."""
+
+    results: dict[str, Any] = field(default_factory=dict)
+    begun: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
+
+    def add(self, kind: str, key: str, value: Any) -> None:
+        if kind == "result":
+            self.results[key] = value
+        else:
+            counts = self.begun if kind == "begun" else self.ended
+            counts[key] = counts.get(key, 0) + 1
+
+    def in_doubt(self, key: str) -> bool:
+        return self.begun.get(key, 0) > self.ended.get(key, 0)
+
+
+class Journal:
+    """What one run of a node has done, step by step; make one at the node's top.
+
+    Args:
+        config: Of the node, as LangGraph passes it.
+        saver: Keeps the records; the graph's own checkpointer unless given.
+
+    Raises:
+        ConfigurationError: It is made outside of a node.
+    """
+
+    def __init__(self, config: RunnableConfig, *, saver: _Saver | None = None) -> None:
+        configurable = config.get("configurable") or {}
+        info = _runtime().execution_info
+        if info is None:
+            raise ConfigurationError("a journal is made in a node of a graph, from its config")
+        found = saver or configurable.get(_SAVER)
+        lasting = isinstance(found, BaseCheckpointSaver) and info.thread_id is not None
+        self._saver: _Saver | None = (
+            found if lasting and configurable.get(_DURABILITY) != "exit" else None
+        )
+        self._task = info.task_id
+        self._place: RunnableConfig = {
+            "configurable": {
+                "thread_id": info.thread_id,
+                "checkpoint_ns": _namespace(info.checkpoint_ns),
+                "checkpoint_id": info.checkpoint_id,
+            }
+        }
+        self._records: _Records | None = None if self._saver else _kept_in_process(info.task_id)
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._sync_turns: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    async def step(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        effect: Effect = "read",
+        on_doubt: Doubt = "raise",
+    ) -> Any:
+        """Run a function once, and return what it returned, now and ever after.
+
+        Steps may run at the same time, in any order. Two with one key run once. A failure
+        is not recorded: the next call tries again.
+
+        Args:
+            key: Names the step by its content.
+            function: Async, or sync and then run in a thread. It returns plain data, or
+                what else the checkpointer may hold (see `with_state_types`).
+            *args: Passed on.
+            effect: Anything but `read` is noted before it begins.
+            on_doubt: What to do when it began once and nobody knows how it ended: raise,
+                or, for what may be repeated, run it again.
+
+        Raises:
+            InDoubtError: An earlier process died in the middle of this step.
+            MemoryStoreError: The record cannot be written or read.
+        """
+        _check_key(key)
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            known = await self._load()
+            if key in known.results:
+                return known.results[key]
+            _refuse_doubt(known, key, on_doubt)
+            if effect != "read":
+                await self._write("begun", key)
+            try:
+                result = await _called(function, args)
+            except Exception:
+                if effect != "read":
+                    await self._write("ended", key)
+                raise
+            await self._write("result", key, result)
+            return result
+
+    def step_sync(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        effect: Effect = "read",
+        on_doubt: Doubt = "raise",
+    ) -> Any:
+        """Do what `step` does, for synchronous nodes and functions."""
+        _check_key(key)
+        with self._guard:
+            turn = self._sync_turns.setdefault(key, threading.Lock())
+        with turn:
+            known = self._load_sync()
+            if key in known.results:
+                return known.results[key]
+            _refuse_doubt(known, key, on_doubt)
+            if effect != "read":
+                self._write_sync("begun", key)
+            try:
+                result = function(*args)
+            except Exception:
+                if effect != "read":
+                    self._write_sync("ended", key)
+                raise
+            self._write_sync("result", key, result)
+            return result
+
+    async def settle(self, key: str, result: Any) -> None:
+        """Record the outcome of a step in doubt, as a person or another system knows it.
+
+        Args:
+            key: The step's.
+            result: What it is to have returned.
+        """
+        _check_key(key)
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            if key not in (await self._load()).results:
+                await self._write("result", key, result)
+
+    async def finished(self) -> dict[str, Any]:
+        """Return the results of the steps that have finished, by key."""
+        return dict((await self._load()).results)
+
+    async def _load(self) -> _Records:
+        async with self._turns.setdefault("", asyncio.Lock()):  # no step has an empty key
+            if self._records is None and self._saver is not None:
+                for pause in _pauses():
+                    if found := await self._saver.aget_tuple(self._place):
+                        self._records = _read(found, self._task)
+                        break
+                    await asyncio.sleep(pause)
+            return self._loaded()
+
+    def _load_sync(self) -> _Records:
+        with self._guard:
+            if self._records is None and self._saver is not None:
+                for pause in _pauses():
+                    if found := self._saver.get_tuple(self._place):
+                        self._records = _read(found, self._task)
+                        break
+                    time.sleep(pause)
+            return self._loaded()
+
+    def _loaded(self) -> _Records:
+        if self._records is None:
+            raise MemoryStoreError(
+                f"the checkpoint {self._place['configurable']['checkpoint_id']} was not saved "
+                f"within {_PATIENCE:g} seconds, so its steps cannot be recorded; see why the "
+                "checkpointer does not write",
+                transient=True,
+            )
+        return self._records
+
+    async def _write(self, kind: str, key: str, value: Any = None) -> None:
+        records, writes, task = self._record(kind, key, value)
+        if self._saver is not None:
+            with _named(key):
+                await self._saver.aput_writes(self._place, writes, task)
+        records.add(kind, key, value)
+
+    def _write_sync(self, kind: str, key: str, value: Any = None) -> None:
+        records, writes, task = self._record(kind, key, value)
+        if self._saver is not None:
+            with _named(key):
+                self._saver.put_writes(self._place, writes, task)
+        records.add(kind, key, value)
+
+    def _record(
+        self, kind: str, key: str, value: Any
+    ) -> tuple[_Records, list[tuple[str, Any]], str]:
+        """A record is a write of a task that LangGraph does not know, and so passes over."""
+        records = self._loaded()
+        counts = records.begun if kind == "begun" else records.ended
+        number = counts.get(key, 0) if kind != "result" else 0
+        task = uuid.uuid5(uuid.NAMESPACE_OID, "\0".join([self._task, kind, str(number), key]))
+        entry = {"task": self._task, "kind": kind, "key": key, "value": value}
+        return records, [(_CHANNEL, entry)], str(task)
+
+
+def _runtime() -> Runtime[Any]:
+    try:
+        return get_runtime()
+    except (RuntimeError, KeyError) as error:
+        raise ConfigurationError(
+            "a journal is made in a node of a graph, from its config"
+        ) from error
+
+
+def _namespace(of_task: str) -> str:
+    """The namespace of the checkpoint that a task runs in: its own without the last part."""
+    return of_task.rpartition("|")[0]
+
+
+def _read(found: CheckpointTuple, task: str) -> _Records:
+    records = _Records()
+    for _, channel, entry in found.pending_writes or ():
+        if channel == _CHANNEL and entry["task"] == task:  # a checkpoint's tasks share its writes
+            records.add(entry["kind"], entry["key"], entry["value"])
+    return records
+
+
+_in_process: OrderedDict[str, _Records] = OrderedDict()
+_in_process_guard = threading.Lock()
+
+
+def _kept_in_process(task: str) -> _Records:
+    """The records of a task that are saved nowhere, for when its node is retried."""
+    with _in_process_guard:
+        records = _in_process.setdefault(task, _Records())
+        _in_process.move_to_end(task)
+        while len(_in_process) > _KEPT_TASKS:
+            _in_process.popitem(last=False)
+        return records
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds to wait between looks for a checkpoint that is written in the background."""
+    deadline = time.monotonic() + _PATIENCE
+    pause = 0.001
+    while time.monotonic() < deadline:
+        yield pause
+        pause = min(2 * pause, 0.1)
+
+
+def _check_key(key: str) -> None:
+    if not isinstance(key, str) or not key:
+        raise ConfigurationError(f"the step's key is {key!r}; name the step by its content")
+
+
+def _refuse_doubt(known: _Records, key: str, on_doubt: Doubt) -> None:
+    if known.in_doubt(key) and on_doubt == "raise":
+        raise InDoubtError(
+            f"step '{key}' had begun when its process ended, and nobody knows whether its "
+            "effect happened; find out, then record the outcome by journal.settle(key, result), "
+            "or run it again with on_doubt='retry'",
+            details={"step": key},
+        )
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryStoreError, TypeError) as error:
+        raise MemoryStoreError(
+            f"step '{key}' cannot be recorded: {error}",
+            transient=getattr(error, "transient", False),
+        ) from error
+
+
+async def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    result = await in_thread(None, function, *args)
+    return await result if inspect.isawaitable(result) else result

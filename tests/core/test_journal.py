@@ -1,0 +1,306 @@
+"""Keyed steps: recorded before they are seen, by content, and never done twice."""
+
+import asyncio
+import operator
+import threading
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, RetryPolicy, Send, interrupt
+from typing_extensions import TypedDict
+
+from cogwork.core.bridge import node
+from cogwork.core.errors import ConfigurationError, InDoubtError, MemoryStoreError
+from cogwork.core.journal import Journal
+from cogwork.memory import create_checkpointer
+
+THREAD: RunnableConfig = {"configurable": {"thread_id": "1"}}
+
+
+class State(TypedDict, total=False):
+    done: Any
+    asked: str
+
+
+def graph_of(function, saver="memory://", **options):
+    """A graph of one node, and its checkpointer."""
+    builder = StateGraph(State)
+    builder.add_node("work", function, **options)
+    builder.add_edge(START, "work")
+    return builder.compile(checkpointer=create_checkpointer(saver) if saver else None)
+
+
+class Calls(list):
+    """Counts how often each step ran."""
+
+    async def note(self, name):
+        self.append(name)
+        return f"did {name}"
+
+    def note_sync(self, name):
+        self.append(name)
+        return f"did {name}"
+
+
+@pytest.fixture(params=["memory://", "sqlite:///steps.db"])
+def saver(request):
+    return request.param
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+async def test_steps_before_a_failure_are_not_run_again_when_the_node_is_retried(saver, durability):
+    ran = Calls()
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        journal = Journal(config)
+        first, second = await asyncio.gather(
+            journal.step("a", ran.note, "a"), journal.step("b", ran.note, "b")
+        )
+        ran.append("attempt")
+        if ran.count("attempt") < 3:
+            raise ConnectionError("again")
+        return {"done": [first, second]}
+
+    graph = graph_of(work, saver, retry_policy=RetryPolicy(initial_interval=0.01))
+    result = await graph.ainvoke({}, THREAD, durability=durability)
+    assert result["done"] == ["did a", "did b"]
+    assert sorted(ran) == ["a", "attempt", "attempt", "attempt", "b"]
+
+
+def test_sync_steps_are_recorded_too(saver):
+    ran = Calls()
+
+    def work(state: State, config: RunnableConfig) -> State:
+        done = Journal(config).step_sync("a", ran.note_sync, "a", effect="write")
+        return {"done": done, "asked": interrupt("well?")}
+
+    graph = graph_of(work, saver)
+    graph.invoke({}, THREAD)
+    assert graph.invoke(Command(resume="yes"), THREAD) == {"done": "did a", "asked": "yes"}
+    assert ran == ["a"]
+
+
+def test_node_of_the_house_journals_in_a_synchronous_run(saver):
+    ran = Calls()
+
+    @node(loop=True)
+    async def work(state, config: RunnableConfig):
+        """Reads: done."""
+        done = await Journal(config).step("a", ran.note, "a")
+        return {"done": done, "asked": interrupt("well?")}
+
+    graph = graph_of(work, saver)
+    graph.invoke({}, THREAD)
+    assert graph.invoke(Command(resume="yes"), THREAD)["asked"] == "yes"
+    assert ran == ["a"]
+
+
+async def test_steps_with_one_key_at_the_same_time_run_once():
+    ran = Calls()
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        journal = Journal(config)
+        return {"done": await asyncio.gather(*(journal.step("a", ran.note, "a") for _ in "123"))}
+
+    assert (await graph_of(work).ainvoke({}, THREAD))["done"] == ["did a"] * 3
+    assert ran == ["a"]
+
+
+def test_sync_steps_with_one_key_in_several_threads_run_once():
+    ran = Calls()
+
+    def work(state: State, config: RunnableConfig) -> State:
+        journal = Journal(config)
+        threads = [
+            threading.Thread(target=journal.step_sync, args=("a", ran.note_sync, "a"))
+            for _ in range(8)
+        ]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        return {"done": True}
+
+    graph_of(work, "sqlite:///steps.db").invoke({}, THREAD)
+    assert ran == ["a"]
+
+
+async def test_parallel_tasks_keep_their_steps_apart(saver):
+    async def work(state: State, config: RunnableConfig) -> State:
+        async def name() -> str:
+            return state["asked"]
+
+        return {"done": [await Journal(config).step("same key", name)]}
+
+    class Collected(TypedDict, total=False):
+        done: Annotated[list[str], operator.add]
+
+    builder = StateGraph(Collected)
+    builder.add_node("work", work)
+    builder.add_conditional_edges(
+        START, lambda _: [Send("work", {"asked": name}) for name in "xyz"], ["work"]
+    )
+    graph = builder.compile(checkpointer=create_checkpointer(saver))
+    assert sorted((await graph.ainvoke({}, THREAD))["done"]) == ["x", "y", "z"]
+
+
+async def test_nested_graph_answers_from_its_own_records(saver):
+    ran = Calls()
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        done = await Journal(config).step("a", ran.note, "a")
+        return {"done": done, "asked": interrupt("well?")}
+
+    inner = StateGraph(State)
+    inner.add_node("work", work)
+    inner.add_edge(START, "work")
+    graph = graph_of(inner.compile(), saver)
+    await graph.ainvoke({}, THREAD)
+    assert (await graph.ainvoke(Command(resume="yes"), THREAD))["asked"] == "yes"
+    assert ran == ["a"]
+
+
+async def test_fork_and_second_run_start_clean(saver):
+    ran = Calls()
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        return {"done": await Journal(config).step("a", ran.note, "a")}
+
+    graph = graph_of(work, saver)
+    await graph.ainvoke({}, THREAD)
+    before = await anext(
+        past async for past in graph.aget_state_history(THREAD) if past.next == ("work",)
+    )
+    await graph.ainvoke(None, before.config)
+    await graph.ainvoke({}, THREAD)
+    assert ran == ["a", "a", "a"]
+
+
+async def test_records_go_with_their_thread():
+    saver = create_checkpointer("sqlite:///steps.db")
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        return {"done": await Journal(config).step("a", asyncio.sleep, 0, "done")}
+
+    builder = StateGraph(State)
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    await builder.compile(checkpointer=saver).ainvoke({}, THREAD)
+    count = "SELECT count(*) FROM writes WHERE channel = '__journal__'"
+    assert saver.conn.execute(count).fetchone() == (1,)
+    await saver.adelete_thread("1")
+    assert saver.conn.execute(count).fetchone() == (0,)
+
+
+async def test_state_shows_nothing_of_the_records(saver):
+    async def work(state: State, config: RunnableConfig) -> State:
+        await Journal(config).step("a", asyncio.sleep, 0, "done")
+        return {"asked": interrupt("well?")}
+
+    graph = graph_of(work, saver)
+    await graph.ainvoke({"done": 1}, THREAD)
+    state = await graph.aget_state(THREAD)
+    assert state.values == {"done": 1}
+    assert state.next == ("work",)
+    assert [task.name for task in state.tasks] == ["work"]
+
+
+async def test_failed_step_is_tried_again_and_a_failed_effect_is_not_in_doubt(saver):
+    tries = []
+
+    async def flaky():
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConnectionError("refused")
+        return "sent"
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        return {"done": await Journal(config).step("mail", flaky, effect="external")}
+
+    graph = graph_of(work, saver, retry_policy=RetryPolicy(initial_interval=0.01))
+    assert await graph.ainvoke({}, THREAD) == {"done": "sent"}
+    assert len(tries) == 3
+
+
+async def test_cancelled_effect_is_in_doubt_when_its_thread_goes_on(saver):
+    began = asyncio.Event()
+
+    async def hang():
+        began.set()
+        await asyncio.Event().wait()
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        return {"done": await Journal(config).step("pay", hang, effect="external")}
+
+    graph = graph_of(work, saver)
+    running = asyncio.create_task(graph.ainvoke({}, THREAD))
+    await began.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    with pytest.raises(InDoubtError, match="step 'pay' had begun"):
+        await graph.ainvoke(None, THREAD)
+
+
+async def test_settled_and_repeatable_steps_are_not_in_doubt(saver):
+    ran = Calls()
+
+    async def cut_off():
+        ran.append("began")
+        raise asyncio.CancelledError
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        for key in ("pay", "mail"):
+            with pytest.raises(asyncio.CancelledError):
+                await Journal(config).step(key, cut_off, effect="external")
+        again = Journal(config)
+        with pytest.raises(InDoubtError):
+            await again.step("pay", ran.note, "pay", effect="external")
+        await again.settle("pay", "paid by hand")
+        paid = await again.step("pay", ran.note, "pay", effect="external")
+        sent = await again.step("mail", ran.note, "mail", effect="external", on_doubt="retry")
+        return {"done": [paid, sent, sorted(await again.finished())]}
+
+    result = await graph_of(work, saver).ainvoke({}, THREAD)
+    assert result["done"] == ["paid by hand", "did mail", ["mail", "pay"]]
+    assert ran == ["began", "began", "mail"]
+
+
+async def test_result_that_cannot_be_saved_is_named():
+    async def work(state: State, config: RunnableConfig) -> State:
+        return {"done": await Journal(config).step("lock", threading.Lock)}
+
+    with pytest.raises(MemoryStoreError, match=r"step 'lock' cannot be recorded: .*lock"):
+        await graph_of(work).ainvoke({}, THREAD)
+
+
+@pytest.mark.parametrize("key", ["", None, 3])
+async def test_step_without_a_name_is_refused(key):
+    async def work(state: State, config: RunnableConfig) -> State:
+        return {"done": await Journal(config).step(key, asyncio.sleep, 0)}
+
+    with pytest.raises(ConfigurationError, match="name the step"):
+        await graph_of(work).ainvoke({}, THREAD)
+
+
+def test_journal_outside_of_a_node_is_refused():
+    with pytest.raises(ConfigurationError, match="in a node"):
+        Journal({"configurable": {}})
+
+
+async def test_without_a_checkpointer_a_retried_node_still_knows_its_steps():
+    ran = Calls()
+
+    async def work(state: State, config: RunnableConfig) -> State:
+        done = await Journal(config).step("a", ran.note, "a")
+        ran.append("attempt")
+        if ran.count("attempt") < 2:
+            raise ConnectionError("again")
+        return {"done": done}
+
+    graph = graph_of(work, None, retry_policy=RetryPolicy(initial_interval=0.01))
+    for _ in range(2):
+        assert await graph.ainvoke({}) == {"done": "did a"}
+    assert ran == ["a", "attempt", "attempt", "a", "attempt"]
