@@ -1,7 +1,5 @@
 """The action of a ReAct loop: one tool call, run with a limit, its failure an observation."""
 
-import inspect
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,16 +8,14 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from langgraph.errors import GraphBubbleUp
-from langgraph.prebuilt import ToolNode
-from langgraph.types import Command, RetryPolicy
+from langgraph.types import Command
 from pydantic import ValidationError
 
-from cogwork.core.bridge import Node, in_thread, node, on_loop, pause
-from cogwork.core.errors import BudgetError, CogworkError, ToolError, redact
+from cogwork.core.bridge import Node, node
+from cogwork.core.errors import BudgetError, CogworkError, redact
 from cogwork.core.registry import nearest
-from cogwork.core.retry import is_transient, retry_after
 from cogwork.nodes.history import FROM_TOOL
-from cogwork.tools.base import ToolSpec, spec_of
+from cogwork.tools.calling import ReadyTool
 
 __all__ = ["make_act"]
 
@@ -45,7 +41,7 @@ def make_act(
         timeout: Seconds for one attempt where a tool declares none; `None` for no limit.
         max_output: Characters of a result that are kept; beyond them head and tail stay.
     """
-    ready = {tool.name: _Ready(tool, timeout) for tool in tools}
+    ready = {tool.name: ReadyTool(tool, timeout) for tool in tools}
 
     @node
     async def act(call: Mapping[str, Any], config: RunnableConfig) -> Any:
@@ -66,42 +62,8 @@ def make_act(
     return act
 
 
-class _Ready:
-    """A tool with what is known of it, looked up once."""
-
-    __slots__ = ("is_async", "reaches_in", "spec", "timeout", "tool")
-
-    def __init__(self, tool: BaseTool, timeout: float | None) -> None:
-        self.tool = tool
-        self.spec: ToolSpec = spec_of(tool)
-        self.timeout = self.spec.timeout or timeout
-        self.is_async = _is_async(tool)
-        self.reaches_in = ToolNode([tool], handle_tool_errors=False) if _is_injected(tool) else None
-
-    async def run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
-        started = time.perf_counter()
-        try:
-            return await self._run(call, config)
-        except TimeoutError as error:
-            if self.timeout is None or time.perf_counter() - started < self.timeout:
-                raise  # the tool's own
-            # Not tried again: a thread that hangs cannot be stopped, only added to.
-            raise ToolError(
-                f"{self.tool.name} did not answer within {self.timeout:g} seconds"
-            ) from error
-
-    async def _run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
-        if self.reaches_in is not None:
-            result = await on_loop(self.timeout, self.reaches_in.ainvoke, [call], config)
-            messages = result.get("messages") if isinstance(result, dict) else None
-            return messages[0] if messages else result
-        if self.is_async:
-            return await on_loop(self.timeout, self.tool.ainvoke, dict(call), config)
-        return await in_thread(self.timeout, self.tool.invoke, dict(call), config)
-
-
 async def _outcome(
-    ready: Mapping[str, _Ready], call: Mapping[str, Any], config: RunnableConfig
+    ready: Mapping[str, ReadyTool], call: Mapping[str, Any], config: RunnableConfig
 ) -> ToolMessage | Command[Any] | list[Any]:
     """The call's result, or a message that says why there is none."""
     name = str(call["name"])
@@ -111,7 +73,7 @@ async def _outcome(
         return _failure(call, f"no tool is called '{name}'; {nearest(name, list(ready))}")
     tool = ready[name]
     try:
-        result = await _attempts(tool, call, config)
+        result = await tool.call(call, config)
     except (GraphBubbleUp, BudgetError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model sees it
@@ -121,37 +83,13 @@ async def _outcome(
     return ToolMessage(str(result), name=name, tool_call_id=call["id"])
 
 
-async def _attempts(tool: _Ready, call: Mapping[str, Any], config: RunnableConfig) -> Any:
-    policy = tool.spec.retry or RetryPolicy(max_attempts=1)
-    for attempt in range(1, policy.max_attempts + 1):
-        try:
-            return await tool.run(call, config)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            if attempt == policy.max_attempts or not is_transient(error):
-                raise
-            await pause(_delay(policy, attempt, error))
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _delay(policy: RetryPolicy, attempt: int, error: Exception) -> float:
-    """Seconds before the next attempt: what the server asked for, else exponential backoff."""
-    asked = retry_after(error)
-    if asked is not None:
-        return min(asked, policy.max_interval)
-    backoff = policy.initial_interval * policy.backoff_factor ** (attempt - 1)
-    spread = random.uniform(0.5, 1.0) if policy.jitter else 1.0  # noqa: S311 - no secret
-    return min(backoff * spread, policy.max_interval)
-
-
 def _failure(call: Mapping[str, Any], reason: str) -> ToolMessage:
     return ToolMessage(
         f"Error: {redact(reason)}", name=call["name"], tool_call_id=call["id"], status="error"
     )
 
 
-def _reason(error: Exception, tool: _Ready) -> str:
+def _reason(error: Exception, tool: ReadyTool) -> str:
     name = tool.tool.name
     if isinstance(error, ValidationError):
         faults = "; ".join(
@@ -220,19 +158,3 @@ def _head_and_tail(text: str, limit: int) -> str:
         f"{text[:head]}\n[… {len(text) - limit:,} of {len(text):,} characters left out …]\n"
         f"{text[len(text) - tail :]}"
     )
-
-
-def _is_async(tool: BaseTool) -> bool:
-    """Whether the tool has an async body of its own, rather than a thread around a sync one."""
-    if hasattr(tool, "coroutine"):
-        return tool.coroutine is not None
-    return type(tool)._arun is not BaseTool._arun  # noqa: SLF001 - LangChain asks it the same way
-
-
-def _is_injected(tool: BaseTool) -> bool:
-    """Whether the graph gives the tool arguments (state, store, runtime) besides the model's."""
-    shown = tool.tool_call_schema
-    asked = shown["properties"] if isinstance(shown, dict) else shown.__annotations__
-    body = getattr(tool, "coroutine", None) or getattr(tool, "func", None) or tool._run  # noqa: SLF001 - a tool's body
-    hidden = set(inspect.signature(body).parameters) - set(asked)
-    return bool(hidden - {"config", "run_manager", "callbacks", "args", "kwargs"})

@@ -1,0 +1,109 @@
+"""One tool, ready to be called: with its time limit, its retries, and arguments of the graph."""
+
+import inspect
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt import ToolNode
+from langgraph.types import RetryPolicy
+
+from cogwork.core.bridge import in_thread, on_loop, pause
+from cogwork.core.errors import ToolError
+from cogwork.core.retry import is_transient, retry_after
+from cogwork.tools.base import ToolSpec, spec_of
+
+__all__ = ["ReadyTool", "delay_before"]
+
+
+class ReadyTool:
+    """A tool with what is known of it, looked up once.
+
+    Args:
+        tool: What to call.
+        timeout: Seconds for one attempt where the tool declares none; `None` for no limit.
+    """
+
+    __slots__ = ("is_async", "reaches_in", "spec", "timeout", "tool")
+
+    def __init__(self, tool: BaseTool, timeout: float | None) -> None:
+        self.tool = tool
+        self.spec: ToolSpec = spec_of(tool)
+        self.timeout = self.spec.timeout or timeout
+        self.is_async = _is_async(tool)
+        self.reaches_in = ToolNode([tool], handle_tool_errors=False) if _is_injected(tool) else None
+
+    async def call(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
+        """Call it as often as its retry policy allows; the last failure is raised.
+
+        Args:
+            call: Its arguments, or a whole tool call, for which it answers a message.
+            config: Of the run.
+        """
+        policy = self.spec.retry or RetryPolicy(max_attempts=1)
+        for attempt in range(1, policy.max_attempts + 1):
+            try:
+                return await self.run(call, config)
+            except GraphBubbleUp:
+                raise
+            except Exception as error:
+                if attempt == policy.max_attempts or not is_transient(error):
+                    raise
+                await pause(delay_before(policy, attempt, error))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
+        """Call it once.
+
+        Raises:
+            ToolError: It did not answer in time.
+        """
+        started = time.perf_counter()
+        try:
+            return await self._run(call, config)
+        except TimeoutError as error:
+            if self.timeout is None or time.perf_counter() - started < self.timeout:
+                raise  # the tool's own
+            # Not tried again: a thread that hangs cannot be stopped, only added to.
+            raise ToolError(
+                f"{self.tool.name} did not answer within {self.timeout:g} seconds"
+            ) from error
+
+    async def _run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
+        if self.reaches_in is not None:
+            result = await on_loop(self.timeout, self.reaches_in.ainvoke, [call], config)
+            messages = result.get("messages") if isinstance(result, dict) else None
+            return messages[0] if messages else result
+        if self.is_async:
+            return await on_loop(self.timeout, self.tool.ainvoke, dict(call), config)
+        return await in_thread(self.timeout, self.tool.invoke, dict(call), config)
+
+
+def delay_before(policy: RetryPolicy, attempt: int, error: Exception) -> float:
+    """Return the seconds before the next attempt: what a server asked for, else backoff."""
+    asked = retry_after(error)
+    if asked is not None:
+        return min(asked, policy.max_interval)
+    backoff = policy.initial_interval * policy.backoff_factor ** (attempt - 1)
+    spread = random.uniform(0.5, 1.0) if policy.jitter else 1.0  # noqa: S311 - no secret
+    return min(backoff * spread, policy.max_interval)
+
+
+def _is_async(tool: BaseTool) -> bool:
+    """Whether the tool has an async body of its own, rather than a thread around a sync one."""
+    if hasattr(tool, "coroutine"):
+        return tool.coroutine is not None
+    return type(tool)._arun is not BaseTool._arun  # noqa: SLF001 - LangChain asks it the same way
+
+
+def _is_injected(tool: BaseTool) -> bool:
+    """Whether the graph gives the tool arguments (state, store, runtime) besides the model's."""
+    shown = tool.tool_call_schema
+    asked = shown["properties"] if isinstance(shown, dict) else shown.__annotations__
+    body = getattr(tool, "coroutine", None) or getattr(tool, "func", None) or tool._run  # noqa: SLF001 - a tool's body
+    hidden = set(inspect.signature(body).parameters) - set(asked)
+    return bool(hidden - {"config", "run_manager", "callbacks", "args", "kwargs"})
