@@ -311,7 +311,7 @@ def _refuse_doubt(known: _Records, key: str, on_doubt: Doubt) -> None:
             f"step '{key}' had begun when its process ended, and nobody knows whether its "
             "effect happened; find out, then record the outcome by journal.settle(key, result), "
             "or run it again with on_doubt='retry'",
-            details={"step": key},
+            details={"step": key, "times": known.begun[key]},
         )
 
 

@@ -6,16 +6,15 @@ from typing import Any
 
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, ToolException
+from langchain_core.tools import BaseTool
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
-from pydantic import ValidationError
 
 from cogwork.core.bridge import Node, node
-from cogwork.core.errors import BudgetError, CogworkError, redact
+from cogwork.core.errors import BudgetError, redact
 from cogwork.core.registry import nearest
 from cogwork.nodes.history import FROM_TOOL
-from cogwork.tools.calling import ReadyTool
+from cogwork.tools.calling import ReadyTool, reason_of
 
 __all__ = ["make_act"]
 
@@ -77,7 +76,7 @@ async def _outcome(
     except (GraphBubbleUp, BudgetError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model sees it
-        return _failure(call, _reason(error, tool))
+        return _failure(call, reason_of(error, tool.tool.name))
     if isinstance(result, (ToolMessage, Command, list)):
         return result
     return ToolMessage(str(result), name=name, tool_call_id=call["id"])
@@ -87,22 +86,6 @@ def _failure(call: Mapping[str, Any], reason: str) -> ToolMessage:
     return ToolMessage(
         f"Error: {redact(reason)}", name=call["name"], tool_call_id=call["id"], status="error"
     )
-
-
-def _reason(error: Exception, tool: ReadyTool) -> str:
-    name = tool.tool.name
-    if isinstance(error, ValidationError):
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']} "
-            f"(got {fault['input']!r:.100})"
-            for fault in error.errors(include_url=False, include_context=False)
-        )
-        return f"invalid arguments for {name}: {faults}"
-    if isinstance(error, CogworkError):
-        return error.safe_message()
-    if isinstance(error, ToolException):
-        return str(error)
-    return f"{name} failed: {type(error).__name__}{f': {error}' if str(error) else ''}"
 
 
 def _messages_in(outcome: Any) -> Iterator[ToolMessage | HumanMessage]:

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, ToolException
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
+from pydantic import ValidationError
 
 from cogwork.core.bridge import in_thread, on_loop, pause
-from cogwork.core.errors import ToolError
+from cogwork.core.errors import CogworkError, ToolError
 from cogwork.core.retry import is_transient, retry_after
 from cogwork.tools.base import ToolSpec, spec_of
 
-__all__ = ["ReadyTool", "delay_before"]
+__all__ = ["ReadyTool", "delay_before", "reason_of"]
 
 
 class ReadyTool:
@@ -81,6 +82,22 @@ class ReadyTool:
         if self.is_async:
             return await on_loop(self.timeout, self.tool.ainvoke, dict(call), config)
         return await in_thread(self.timeout, self.tool.invoke, dict(call), config)
+
+
+def reason_of(error: BaseException, name: str) -> str:
+    """Return what went wrong with a call of the tool `name`, for a model or a person."""
+    if isinstance(error, ValidationError):
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']} "
+            f"(got {fault['input']!r:.100})"
+            for fault in error.errors(include_url=False, include_context=False)
+        )
+        return f"invalid arguments for {name}: {faults}"
+    if isinstance(error, CogworkError):
+        return error.safe_message()
+    if isinstance(error, ToolException):
+        return str(error)
+    return f"{name} failed: {type(error).__name__}{f': {error}' if str(error) else ''}"
 
 
 def delay_before(policy: RetryPolicy, attempt: int, error: Exception) -> float:

@@ -1,0 +1,155 @@
+"""One attempt at a step of a plan: a tool is called, or an agent is given the task."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.pregel import Pregel
+
+from cogwork.core.errors import PlanningError, ToolError
+from cogwork.core.isolation import place_of
+from cogwork.nodes.plan import Step
+from cogwork.nodes.references import fill
+from cogwork.tools.calling import ReadyTool
+
+__all__ = ["Answers", "Question", "ToInput", "Waiting", "Way", "attempt", "task_messages"]
+
+Way: TypeAlias = ReadyTool | Runnable[Any, Any]
+"""What can do a step: a tool, or a graph or another runnable."""
+
+ToInput: TypeAlias = Callable[[Step, Mapping[str, Any]], Any]
+"""From a step and the results it depends on to the input of its graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a step asks a person.
+
+    Args:
+        step: The step's id.
+        place: Which part of it asks: an attempt, or the recovery of a failure.
+        id: Names the question within its place.
+        value: What is asked, as it was given to `interrupt`.
+    """
+
+    step: str
+    place: str
+    id: str
+    value: Any
+
+
+class Waiting(GraphBubbleUp):
+    """A step cannot go on without a person."""
+
+    def __init__(self, *questions: Question) -> None:
+        super().__init__()
+        self.questions = questions
+
+
+class Answers:
+    """What persons have answered to the questions of a plan's steps."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, dict[str, Any]] = {}
+
+    def add(self, place: str, question: str, answer: Any) -> None:
+        """Note an answer; those of one place keep their order."""
+        self._at.setdefault(place, {})[question] = answer
+
+    def at(self, place: str) -> dict[str, Any]:
+        """Return the answers given at a place, by the ids of the questions."""
+        return self._at.get(place, {})
+
+
+async def attempt(
+    step: Step,
+    way: Way,
+    results: Mapping[str, Any],
+    config: RunnableConfig,
+    *,
+    place: str,
+    answers: Answers,
+    seconds: float | None = None,
+    to_input: ToInput | None = None,
+) -> Any:
+    """Return what a step gave.
+
+    Args:
+        step: What to do.
+        way: What does it.
+        results: What the steps it depends on gave, by id.
+        config: Of the node.
+        place: Names the attempt; a graph that was cut off goes on under the same name.
+        answers: Of persons, so far.
+        seconds: How long a graph may take; a tool has a limit of its own.
+        to_input: Makes the input of a graph; `task_messages` unless given.
+
+    Raises:
+        Waiting: It asks a person.
+        PlanningError: Its arguments refer to what is not there.
+    """
+    given = answers.at(place)
+    try:
+        if isinstance(way, ReadyTool):
+            inside = place_of(config, place, list(given.values()))
+            return await _call(way, step, fill(step.args, results), inside)
+        resume = await _open(way, place_of(config, place), given)
+        task = (to_input or task_messages)(step, results)
+        async with asyncio.timeout(seconds):
+            return _answer(await way.ainvoke(task, place_of(config, place, resume=resume)))
+    except GraphInterrupt as interrupted:
+        asked = interrupted.args[0] if interrupted.args else ()
+        raise Waiting(*(Question(step.id, place, each.id, each.value) for each in asked)) from None
+
+
+def task_messages(step: Step, results: Mapping[str, Any]) -> dict[str, list[AnyMessage]]:
+    """Return a step as a question to an agent, with what it depends on."""
+    known = [f"- {key}: {value}" for key, value in results.items()]
+    context = "\n\nWhat is known:\n" + "\n".join(known) if known else ""
+    return {"messages": [HumanMessage(f"{fill(step.description, results)}{context}")]}
+
+
+async def _call(tool: ReadyTool, step: Step, args: Any, config: RunnableConfig) -> Any:
+    if tool.reaches_in is None:
+        # A tool's `interrupt` and stream writer look here for the place that they are called in.
+        before = var_child_runnable_config.set(config)
+        try:
+            return await tool.run(args, config)
+        finally:
+            var_child_runnable_config.reset(before)
+    call = {"name": tool.tool.name, "args": args, "id": step.id, "type": "tool_call"}
+    message = await tool.run(call, config)
+    if not isinstance(message, ToolMessage):
+        raise PlanningError(
+            f"step '{step.id}': '{tool.tool.name}' steers its graph by a Command, which no "
+            "plan can follow; give the step to an agent"
+        )
+    if message.status == "error":
+        raise ToolError(str(message.text))
+    return message.content
+
+
+async def _open(
+    way: Runnable[Any, Any], place: RunnableConfig, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Those answers whose questions the graph still asks; another would be given to the next."""
+    if not given or not isinstance(way, Pregel):
+        return dict(given)
+    state = await way.aget_state(place)
+    asked = {interrupt.id for task in state.tasks for interrupt in task.interrupts}
+    return {key: answer for key, answer in given.items() if key in asked}
+
+
+def _answer(output: Any) -> Any:
+    """What a graph found: its structured response, else its last message, else all of it."""
+    if not isinstance(output, Mapping):
+        return output
+    if output.get("structured_response") is not None:
+        return output["structured_response"]
+    messages: Sequence[Any] = output.get("messages") or ()
+    return str(messages[-1].text) if messages else dict(output)
