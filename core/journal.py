@@ -25,19 +25,17 @@ import asyncio
 import inspect
 import threading
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime, get_runtime
 
 from cogwork.core.bridge import in_thread
 from cogwork.core.errors import ConfigurationError, InDoubtError, MemoryStoreError
+from cogwork.core.journal_records import Entry, Group, Records, Saver, read_records, write_record
 
 __all__ = ["Doubt", "Effect", "Journal"]
 
@@ -47,33 +45,11 @@ Effect: TypeAlias = Literal["read", "write", "external"]
 Doubt: TypeAlias = Literal["raise", "retry"]
 """What to do with a step of which nobody knows whether it happened."""
 
-_CHANNEL: Final = "__journal__"
 # LangGraph hands a node its saver and the run's durability in the config, by these names.
 _SAVER: Final = "__pregel_checkpointer"
 _DURABILITY: Final = "__pregel_durability"
 _PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
 _KEPT_TASKS: Final = 64
-
-_Saver: TypeAlias = BaseCheckpointSaver[Any]
-
-
-@dataclass(slots=True)
-class _Records:
-    """What one task has recorded, as far as this process knows."""
-
-    results: dict[str, Any] = field(default_factory=dict)
-    begun: dict[str, int] = field(default_factory=dict)
-    ended: dict[str, int] = field(default_factory=dict)
-
-    def add(self, kind: str, key: str, value: Any) -> None:
-        if kind == "result":
-            self.results[key] = value
-        else:
-            counts = self.begun if kind == "begun" else self.ended
-            counts[key] = counts.get(key, 0) + 1
-
-    def in_doubt(self, key: str) -> bool:
-        return self.begun.get(key, 0) > self.ended.get(key, 0)
 
 
 class Journal:
@@ -87,14 +63,14 @@ class Journal:
         ConfigurationError: It is made outside of a node.
     """
 
-    def __init__(self, config: RunnableConfig, *, saver: _Saver | None = None) -> None:
+    def __init__(self, config: RunnableConfig, *, saver: Saver | None = None) -> None:
         configurable = config.get("configurable") or {}
         info = _runtime().execution_info
         if info is None:
             raise ConfigurationError("a journal is made in a node of a graph, from its config")
         found = saver or configurable.get(_SAVER)
         lasting = isinstance(found, BaseCheckpointSaver) and info.thread_id is not None
-        self._saver: _Saver | None = (
+        self._saver: Saver | None = (
             found if lasting and configurable.get(_DURABILITY) != "exit" else None
         )
         self._task = info.task_id
@@ -105,7 +81,8 @@ class Journal:
                 "checkpoint_id": info.checkpoint_id,
             }
         }
-        self._records: _Records | None = None if self._saver else _kept_in_process(info.task_id)
+        self._group = Group(self._saver, self._place) if self._saver else None
+        self._records: Records | None = None if self._saver else _kept_in_process(info.task_id)
         self._turns: dict[str, asyncio.Lock] = {}
         self._sync_turns: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -199,27 +176,27 @@ class Journal:
         """Return the results of the steps that have finished, by key."""
         return dict((await self._load()).results)
 
-    async def _load(self) -> _Records:
+    async def _load(self) -> Records:
         async with self._turns.setdefault("", asyncio.Lock()):  # no step has an empty key
             if self._records is None and self._saver is not None:
                 for pause in _pauses():
                     if found := await self._saver.aget_tuple(self._place):
-                        self._records = _read(found, self._task)
+                        self._records = read_records(found, self._task)
                         break
                     await asyncio.sleep(pause)
             return self._loaded()
 
-    def _load_sync(self) -> _Records:
+    def _load_sync(self) -> Records:
         with self._guard:
             if self._records is None and self._saver is not None:
                 for pause in _pauses():
                     if found := self._saver.get_tuple(self._place):
-                        self._records = _read(found, self._task)
+                        self._records = read_records(found, self._task)
                         break
                     time.sleep(pause)
             return self._loaded()
 
-    def _loaded(self) -> _Records:
+    def _loaded(self) -> Records:
         if self._records is None:
             raise MemoryStoreError(
                 f"the checkpoint {self._place['configurable']['checkpoint_id']} was not saved "
@@ -230,29 +207,17 @@ class Journal:
         return self._records
 
     async def _write(self, kind: str, key: str, value: Any = None) -> None:
-        records, writes, task = self._record(kind, key, value)
-        if self._saver is not None:
-            with _named(key):
-                await self._saver.aput_writes(self._place, writes, task)
-        records.add(kind, key, value)
+        if self._group is not None:
+            await self._group.write(self._entry(kind, key, value))
+        self._loaded().add(kind, key, value)
 
     def _write_sync(self, kind: str, key: str, value: Any = None) -> None:
-        records, writes, task = self._record(kind, key, value)
         if self._saver is not None:
-            with _named(key):
-                self._saver.put_writes(self._place, writes, task)
-        records.add(kind, key, value)
+            write_record(self._saver, self._place, self._entry(kind, key, value))
+        self._loaded().add(kind, key, value)
 
-    def _record(
-        self, kind: str, key: str, value: Any
-    ) -> tuple[_Records, list[tuple[str, Any]], str]:
-        """A record is a write of a task that LangGraph does not know, and so passes over."""
-        records = self._loaded()
-        counts = records.begun if kind == "begun" else records.ended
-        number = counts.get(key, 0) if kind != "result" else 0
-        task = uuid.uuid5(uuid.NAMESPACE_OID, "\0".join([self._task, kind, str(number), key]))
-        entry = {"task": self._task, "kind": kind, "key": key, "value": value}
-        return records, [(_CHANNEL, entry)], str(task)
+    def _entry(self, kind: str, key: str, value: Any) -> Entry:
+        return {"task": self._task, "kind": kind, "key": key, "value": value}
 
 
 def _runtime() -> Runtime[Any]:
@@ -269,22 +234,14 @@ def _namespace(of_task: str) -> str:
     return of_task.rpartition("|")[0]
 
 
-def _read(found: CheckpointTuple, task: str) -> _Records:
-    records = _Records()
-    for _, channel, entry in found.pending_writes or ():
-        if channel == _CHANNEL and entry["task"] == task:  # a checkpoint's tasks share its writes
-            records.add(entry["kind"], entry["key"], entry["value"])
-    return records
-
-
-_in_process: OrderedDict[str, _Records] = OrderedDict()
+_in_process: OrderedDict[str, Records] = OrderedDict()
 _in_process_guard = threading.Lock()
 
 
-def _kept_in_process(task: str) -> _Records:
+def _kept_in_process(task: str) -> Records:
     """The records of a task that are saved nowhere, for when its node is retried."""
     with _in_process_guard:
-        records = _in_process.setdefault(task, _Records())
+        records = _in_process.setdefault(task, Records())
         _in_process.move_to_end(task)
         while len(_in_process) > _KEPT_TASKS:
             _in_process.popitem(last=False)
@@ -305,7 +262,7 @@ def _check_key(key: str) -> None:
         raise ConfigurationError(f"the step's key is {key!r}; name the step by its content")
 
 
-def _refuse_doubt(known: _Records, key: str, on_doubt: Doubt) -> None:
+def _refuse_doubt(known: Records, key: str, on_doubt: Doubt) -> None:
     if known.in_doubt(key) and on_doubt == "raise":
         raise InDoubtError(
             f"step '{key}' had begun when its process ended, and nobody knows whether its "
@@ -313,17 +270,6 @@ def _refuse_doubt(known: _Records, key: str, on_doubt: Doubt) -> None:
             "or run it again with on_doubt='retry'",
             details={"step": key, "times": known.begun[key]},
         )
-
-
-@contextmanager
-def _named(key: str) -> Iterator[None]:
-    try:
-        yield
-    except (MemoryStoreError, TypeError) as error:
-        raise MemoryStoreError(
-            f"step '{key}' cannot be recorded: {error}",
-            transient=getattr(error, "transient", False),
-        ) from error
 
 
 async def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 
@@ -116,12 +115,7 @@ def task_messages(step: Step, results: Mapping[str, Any]) -> dict[str, list[AnyM
 
 async def _call(tool: ReadyTool, step: Step, args: Any, config: RunnableConfig) -> Any:
     if tool.reaches_in is None:
-        # A tool's `interrupt` and stream writer look here for the place that they are called in.
-        before = var_child_runnable_config.set(config)
-        try:
-            return await tool.run(args, config)
-        finally:
-            var_child_runnable_config.reset(before)
+        return await tool.run(args, config)
     call = {"name": tool.tool.name, "args": args, "id": step.id, "type": "tool_call"}
     message = await tool.run(call, config)
     if not isinstance(message, ToolMessage):

@@ -7,7 +7,8 @@ Arguments are checked, errors raised and results formed by LangChain's own code.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, get_type_hints
 
@@ -17,6 +18,7 @@ from langchain_core.callbacks import (
     CallbackManagerForToolRun,
 )
 from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools.base import _format_output
 
@@ -30,17 +32,21 @@ class QuickTool(StructuredTool):
         """Call the tool in synchronous code."""
         if kwargs or config is None or self._is_heard(self.func, input, config):
             return super().invoke(input, config, **kwargs)
-        given, named = self._to_args_and_kwargs(dict(input["args"]), input["id"])
-        content = _told(self.func, config)(*given, **named)
-        return _format_output(content, None, input["id"], self.name, "success")
+        args, key = _read(input)
+        given, named = self._to_args_and_kwargs(args, key)
+        with _inside(config):
+            content = _told(self.func, config)(*given, **named)
+        return _format_output(content, None, key, self.name, "success")
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - the name is LangChain's
         """Call the tool on the caller's loop."""
         if kwargs or config is None or self._is_heard(self.coroutine, input, config):
             return await super().ainvoke(input, config, **kwargs)
-        given, named = self._to_args_and_kwargs(dict(input["args"]), input["id"])
-        content = await _told(self.coroutine, config)(*given, **named)
-        return _format_output(content, None, input["id"], self.name, "success")
+        args, key = _read(input)
+        given, named = self._to_args_and_kwargs(args, key)
+        with _inside(config):
+            content = await _told(self.coroutine, config)(*given, **named)
+        return _format_output(content, None, key, self.name, "success")
 
     def _is_heard(self, body: Callable[..., Any] | None, call: Any, config: RunnableConfig) -> bool:
         """Whether a handler listens, or anything else asks for LangChain's own way."""
@@ -54,7 +60,7 @@ class QuickTool(StructuredTool):
             or bool(manager.handlers or self.callbacks or self.verbose)
             or bool(self.handle_tool_error or self.handle_validation_error)
             or self.response_format != "content"
-            or not (isinstance(call, dict) and call.get("type") == "tool_call")
+            or not isinstance(call, dict)
         )
 
     def _run(
@@ -85,6 +91,23 @@ def quick(made: BaseTool) -> BaseTool:
     if type(made) is not StructuredTool:
         return made
     return QuickTool(**{name: getattr(made, name) for name in made.model_fields_set})
+
+
+def _read(call: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The arguments, and the id when it is a model's call, which is answered by a message."""
+    if call.get("type") == "tool_call":
+        return dict(call["args"]), call["id"]
+    return dict(call), None
+
+
+@contextmanager
+def _inside(config: RunnableConfig) -> Iterator[None]:
+    """Where the function's own calls, `interrupt` among them, find the run."""
+    before = var_child_runnable_config.set(config)
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(before)
 
 
 def _told(body: Callable[..., Any] | None, config: RunnableConfig) -> Callable[..., Any]:

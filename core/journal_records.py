@@ -1,0 +1,136 @@
+"""The records of a journal: what they hold, and how several are written at once."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+
+from cogwork.core.errors import MemoryStoreError
+
+__all__ = ["Entry", "Group", "Records", "Saver", "read_records", "write_record"]
+
+Saver: TypeAlias = BaseCheckpointSaver[Any]
+Entry: TypeAlias = dict[str, Any]
+
+_CHANNEL: Final = "__journal__"
+
+
+@dataclass(slots=True)
+class Records:
+    """What one task has recorded, as far as this process knows.
+
+    Args:
+        results: What its steps returned, by key.
+        begun: How often each step with an effect began.
+        ended: How often each of them failed.
+    """
+
+    results: dict[str, Any] = field(default_factory=dict)
+    begun: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
+
+    def add(self, kind: str, key: str, value: Any) -> None:
+        """Take in a record; of two results the first counts."""
+        if kind == "result":
+            self.results.setdefault(key, value)
+        else:
+            counts = self.begun if kind == "begun" else self.ended
+            counts[key] = counts.get(key, 0) + 1
+
+    def in_doubt(self, key: str) -> bool:
+        """Whether a step began and nobody knows how it ended."""
+        return self.begun.get(key, 0) > self.ended.get(key, 0)
+
+
+def read_records(found: CheckpointTuple, task: str) -> Records:
+    """Return what a task has recorded under a checkpoint."""
+    records = Records()
+    for _, channel, entry in found.pending_writes or ():
+        if channel == _CHANNEL and entry["task"] == task:  # a checkpoint's tasks share its writes
+            records.add(entry["kind"], entry["key"], entry["value"])
+    return records
+
+
+def write_record(saver: Saver, place: RunnableConfig, entry: Entry) -> None:
+    """Write one record, in synchronous code.
+
+    Raises:
+        MemoryStoreError: It cannot be written.
+    """
+    try:
+        saver.put_writes(place, [(_CHANNEL, entry)], str(uuid.uuid4()))
+    except Exception as error:
+        raise _cannot_record(entry["key"], error) from error
+
+
+class Group:
+    """Writes what is to be recorded at the same time in one transaction.
+
+    Records are writes of a task that LangGraph does not know, and so passes over.
+    """
+
+    def __init__(self, saver: Saver, place: RunnableConfig) -> None:
+        self._saver = saver
+        self._place = place
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def write(self, entry: Entry) -> None:
+        """Return when the entry is durable.
+
+        Raises:
+            MemoryStoreError: It cannot be written.
+        """
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, written))
+        if self._writer is None or self._writer.done():
+            # A task of its own: a step that is cancelled must not cut off the others' writes.
+            self._writer = asyncio.create_task(self._write_all())
+        await written
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._put([entry for entry, _ in batch])
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                if len(batch) > 1:  # each alone, to name the one that fails
+                    for each in batch:
+                        await self._write_one(*each)
+                else:
+                    _end(batch[0][1], _cannot_record(batch[0][0]["key"], error))
+            else:
+                for _, written in batch:
+                    _end(written)
+
+    async def _write_one(self, entry: Entry, written: "asyncio.Future[None]") -> None:
+        try:
+            await self._put([entry])
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            _end(written, _cannot_record(entry["key"], error))
+        else:
+            _end(written)
+
+    async def _put(self, entries: list[Entry]) -> None:
+        writes = [(_CHANNEL, entry) for entry in entries]
+        await self._saver.aput_writes(self._place, writes, str(uuid.uuid4()))
+
+
+def _end(written: "asyncio.Future[None]", error: Exception | None = None) -> None:
+    if written.done():  # whoever waited was cancelled
+        return
+    if error is None:
+        written.set_result(None)
+    else:
+        written.set_exception(error)
+
+
+def _cannot_record(key: str, error: Exception) -> MemoryStoreError:
+    raised = MemoryStoreError(
+        f"step '{key}' cannot be recorded: {error}", transient=getattr(error, "transient", False)
+    )
+    raised.__cause__ = error
+    return raised
