@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cogwork.core.offline.tables import as_json
-from cogwork.core.offline.words import STOPWORDS, sentences, stem, stems, tokens, word_set
+from cogwork.core.offline.words import STOPWORDS, coverage, sentences, stem, stems, tokens, word_set
 
 __all__ = ["asked_stems", "extract", "join", "shorten", "summarize", "units"]
 
@@ -21,9 +21,12 @@ _ASKING = word_set(
     please base based context mention mentioned list many much long often there about stand
     note notes again"""
 )
+_TELLING = word_set("last over per every each")  # common words that limit what is asked
 _WEEKDAY = r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b"
 _KINDS = {  # what a question word asks for shows in the sentence that answers it
-    r"\bhow (?:many|much|long|old|far|often|big|large|tall)|what (?:number|percentage)\b": r"\d",
+    r"\bhow (?:many|much|long|old|far|often|big|large|tall)|what (?:number|percentage)\b": (
+        r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b"
+    ),
     r"\bwhen|what (?:year|date|day|time)\b": rf"\d{{4}}|\d:\d{{2}}|{_WEEKDAY}|\b[A-Z][a-z]+ \d",
     r"\bwho(?:m|se)?\b": r"\b[A-Z][a-z]+",
     r"\bwhere\b": r"\b(?:in|at|near|from) (?:the )?[A-Z]",
@@ -33,8 +36,8 @@ _KINDS = {  # what a question word asks for shows in the sentence that answers i
 
 def asked_stems(question: str) -> frozenset[str]:
     """Return the stems that an answer to `question` has to touch."""
-    said = (word for word in tokens(question) if word not in STOPWORDS and word not in _ASKING)
-    return frozenset(stem(word) for word in said)
+    said = (word for word in tokens(question) if word not in _ASKING)
+    return frozenset(stem(word) for word in said if word not in STOPWORDS or word in _TELLING)
 
 
 def units(text: str) -> list[str]:
@@ -57,37 +60,45 @@ def _entries(data: object, name: str = "") -> list[str]:
     return [f"{name}: {text}" if name else text]
 
 
-def extract(question: str, texts: Sequence[str], limit: int = 2) -> list[str]:
+def extract(
+    question: str, texts: Sequence[str], limit: int = 2, *, least: float = 1.0
+) -> list[str]:
     """Return the units of `texts` that answer `question`, in their order; none if none does.
 
-    A unit counts by the share of the asked stems in it, rare ones weighing more; one that
-    touches less than a third is no answer.
+    Args:
+        question: What is asked.
+        texts: What to quote from.
+        limit: How many units at most.
+        least: Which share of the asked stems a unit has to touch. At 1 it also has to show
+            what is asked for (a date for "when") and to be negated as the question is.
     """
     wanted = asked_stems(question)
     found = list(dict.fromkeys(unit for text in texts for unit in units(text)))
     if not wanted:  # "where is it?" asks for no more than a place
-        kinds = [unit for unit in found if _bonus(question, unit)]
-        return kinds[:1]
-    known = [frozenset(stems(unit)) for unit in found]
-    spread = Counter(word for words in known for word in words & wanted)
-    weight = {word: 1 / (1 + spread[word] / 4) for word in sorted(wanted)}
-    total = sum(weight.values())
+        return [unit for unit in found if _shows(question, unit) == 1][:1]
     scored: list[tuple[float, int]] = []
-    for index, words in enumerate(known):
-        score = sum(weight[word] for word in sorted(words & wanted)) / total
-        if score >= 0.3:
-            scored.append((score + _bonus(question, found[index]), index))
+    for index, unit in enumerate(found):
+        score = coverage(wanted, stems(unit))
+        if least == 1 and (_is_negated(unit) is not _is_negated(question)):
+            continue
+        if score >= least and (least < 1 or _shows(question, unit) >= 0):
+            scored.append((score + _shows(question, unit) / 4, index))
     scored.sort(key=lambda item: (-item[0], item[1]))
-    best = [index for score, index in scored[:limit] if score >= 0.6 * scored[0][0]]
-    return [found[index] for index in sorted(best)]
+    return [found[index] for index in sorted(index for _, index in scored[:limit])]
 
 
-def _bonus(question: str, unit: str) -> float:
+def _is_negated(text: str) -> bool:
+    return (
+        re.search(r"(?i)\b(?:not|no|never|none|nobody|neither|nor|without|except)\b|n't\b", text)
+        is not None
+    )
+
+
+def _shows(question: str, unit: str) -> int:
+    """Return 1 if a unit shows what is asked for, -1 if it does not, 0 if nothing special is."""
     asked = question.lower()
-    hits = [
-        bool(re.search(shown, unit)) for kind, shown in _KINDS.items() if re.search(kind, asked)
-    ]
-    return 0.25 * sum(hits)
+    shown = [re.search(shown, unit) for kind, shown in _KINDS.items() if re.search(kind, asked)]
+    return 0 if not shown else 1 if all(shown) else -1
 
 
 def summarize(text: str, limit: int = 3, about: str = "") -> list[str]:

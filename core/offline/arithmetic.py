@@ -1,235 +1,375 @@
-"""Arithmetic: spoken and written sums, as expressions that a calculator takes."""
+"""Arithmetic: spoken and written sums, as expressions that a calculator takes.
 
-import ast
-import re
-from functools import lru_cache
-
-from cogwork.core.offline.literals import FILLER, read_literals
-from cogwork.core.offline.words import word_set
-
-__all__ = ["FUNCTIONS", "expressions", "put_value"]
-
-FUNCTIONS = word_set(
-    """sqrt round min max sum mean median abs log log2 log10 ln exp sin cos tan floor ceil pow
-    factorial stdev variance"""
-)
-_N = r"(-?\d+(?:\.\d+)?|\([^()]*\))"
-_LIST = (
-    r"((?:-?\d+(?:\.\d+)?)(?:\s*,\s*(?:and\s+)?-?\d+(?:\.\d+)?|\s+(?:and|&)\s+-?\d+(?:\.\d+)?)+)"
-)
-_PERCENT = r"\s*(?:%|percent|per\s+cent)"
-_MEASURES = {
-    "sum": r"sum|total|add\s+up|add",
-    "mean": r"mean|average",
-    "median": r"median",
-    "min": r"min(?:imum)?|smallest|lowest|least",
-    "max": r"max(?:imum)?|largest|biggest|greatest|highest",
-}
-_WORDS = dict(
-    re.findall(
-        r"(\w+)=(\d+)",
-        """zero=0 one=1 two=2 three=3 four=4 five=5 six=6 seven=7 eight=8 nine=9 ten=10 eleven=11
-        twelve=12 thirteen=13 fourteen=14 fifteen=15 sixteen=16 seventeen=17 eighteen=18
-        nineteen=19 twenty=20 thirty=30 forty=40 fifty=50 hundred=100 thousand=1000""",
-    )
-)
-
-# What is said → the expression for it, in the order in which they are tried.
-# N is a number or something in brackets, P is "%" or its words, a space is any space.
-_SAID = r"""
-what ?P(?:age)? of N is N → (\2 / \1 * 100)
-(?:what ?P(?:age)?|percentage|percent) is N (?:out )?of N → (\1 / \2 * 100)
-N (?:is what|as a) ?P(?:age)? of N → (\1 / \2 * 100)
-N ?P of N → (\1 / 100 * \2)
-N ?P off(?: of)? N → (\2 * (1 - \1 / 100))
-N ?/ ?N of N → (\1 / \2 * \3)
-N factorial → factorial(\1)
-(?:increased?|raised?) N by N ?P → (\1 * (1 + \2 / 100))
-N ?(?:increased by|raised by|plus|\+) ?N ?P(?! ?[\d(]) → (\1 * (1 + \2 / 100))
-(?:decreased?|reduced?|lowere?d?) N by N ?P → (\1 * (1 - \2 / 100))
-N ?(?:(?:de|re)\w+ by|minus|less|-) ?N ?P(?! ?[\d(]) → (\1 * (1 - \2 / 100))
-round(?:ed)? N to N (?:decimals?|digits?|places)(?: places)? → round(\1, \2)
-N ?,? rounded to N (?:decimals?|digits?|places)(?: places)? → round(\1, \2)
-round N → round(\1)
-square root of N → sqrt(\1)
-(?:(?<=compute )|(?<=calculate )|(?<=is )|(?<=of ))N!|factorial of N → factorial(\1\2)
-absolute value of N → abs(\1)
-(?:the )?square of N|N squared|square N → (\1\2\3 ** 2)
-(?:the )?cube of N|N cubed → (\1\2 ** 3)
-N (?:raised )?to the (?:power (?:of )?N|N(?:st|nd|rd|th) power) → (\1 ** \2\3)
-(?:a |one )?half of N|halve N → (\1\2 / 2)
-(?:a |one )?third of N → (\1 / 3)
-(?:a |one )?quarter of N → (\1 / 4)
-(?:double|twice) (?:of )?N → (2 * \1)
-triple N → (3 * \1)
-add N (?:to|and|with) N(?! ?(?:,|and)) → (\1 + \2)
-subtract N from N → (\2 - \1)
-difference (?:between|of) N and N → (\1 - \2)
-multiply N (?:by|and|with) N|product of N and N → (\1\3 * \2\4)
-divide N by N|(?:quotient|ratio) of N (?:and|to) N → (\1\3 / \2\4)
- (?:plus|added to)  → +
- minus  → -
- (?:times|multiplied by|multiplied with)  → *
- (?:divided by|over)  → /
- (?:modulo|mod)  → %
+A text is a sum only if every word of it is one of the grammar's: numbers, operations,
+and what stands before a question. One word more ("in binary", "apples") and it is none.
 """
 
+import re
+from functools import lru_cache
+from typing import Any, TypeAlias
 
-def _rules() -> list[tuple[re.Pattern[str], str]]:
-    found = []
-    for line in _SAID.strip("\n").split("\n"):
-        said, put = line.split(" → ")
-        pattern = (
-            said.replace(" ?", r"\s*").replace(" )", "\0)").replace(" ", r"\s+").replace("\0", " ")
-        )
-        pattern = pattern.replace("N", _N).replace("P", r"(?:%|percent|per\s+cent)")
-        found.append((re.compile(pattern), f" {put} "))
-    return found
+from cogwork.core.offline.spelling import FUNCTIONS, OPENING, NoSumError, normal
 
+__all__ = ["expressions", "misunderstood", "put_value"]
 
-_RULES = _rules()
-_OF_LIST = [
-    (re.compile(rf"(?:{said})(?: value)?(?: of| among)?(?: the numbers?)?:?\s+{_LIST}"), name)
-    for name, said in _MEASURES.items()
-]
-_RANGE = re.compile(
-    r"\b(?:all\s+)?(?:the\s+)?(?:numbers|integers)\s+(?:from\s+|between\s+)?(\d{1,6})\s+(?:to"
-    r"|through|and)\s+(\d{1,6})\b"
+_TIMES = {
+    "halve": ("/", "2"), "double": ("*", "2"), "twice": ("*", "2"), "triple": ("*", "3"),
+    "square": ("**", "2"), "cube": ("**", "3"),
+}  # fmt: skip
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10}
+_TOKEN = re.compile(
+    r"\s*(?P<token>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\w)|\*\*|//|[-+*/%(),!]|[a-z][a-z0-9-]*|\S)"
 )
-_AND = re.compile(r"\s*(?:,\s*(?:and\s)?|\band\b|&)\s*")
-_LONGEST = 4_000  # characters of an expression
-_CANDIDATE = re.compile(
-    rf"(?:\b(?:{'|'.join(sorted(FUNCTIONS, key=len, reverse=True))})\s*\(|\*\*|//|[-+*/%(),]"
-    r"|(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])|\b(?:pi|tau)\b|\s)+"
-)
-_MEANT = re.compile(
-    r"\b(?:what(?:'s|s)?|how\s+much|calculate|compute|evaluate|solve|work\s+out|result|equals?"
-    r"|value"
-    r"|determine|find|expression|answer)\b"
-)
-_SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "\x02", "²": "\x03"})
+_LONGEST, _MOST, _DEEPEST = 2_000, 400, 30  # characters, tokens, and brackets within brackets
+
+Node: TypeAlias = str | tuple[Any, ...]  # a number, or what is done with which
+_BINDS = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "mod": 2, "**": 4}
 
 
 @lru_cache(maxsize=512)
 def expressions(text: str) -> tuple[str, ...]:
     """Return the arithmetic expressions that `text` writes or says, in order.
 
-    >>> expressions("What is 17.5 % of 2340, and what is 2^10?")
-    ('17.5 / 100 * 2340', '2 ** 10')
+    >>> expressions("What is 17.5 % of 2340?")
+    ('17.5 / 100 * 2340',)
     """
-    plain = _normal(text)
-    said = plain
-    for rule, put in _RULES:
-        said = rule.sub(put, said)
-    for rule, name in _OF_LIST:
-        said = _call(rule, name, said)
-    found = [part for match in _CANDIDATE.finditer(said) for part in _valid(match.group())]
-    kept = [_outer(expression) for expression in found]
-    if not _uses_all(kept, read_literals(text).masked):
+    try:
+        return _read(text)
+    except NoSumError:
         return ()
-    if said == plain and not _MEANT.search(plain):
-        # only digits and signs may be a range or a code, unless they are all there is
-        kept = [expression for expression in kept if _is_plain_sum(expression, plain)]
-    return tuple(_spaced(expression) for expression in kept)
 
 
-def _counted(found: re.Match[str]) -> str:
-    """Write out "the numbers from 1 to 10", unless that gets long."""
-    low, high = int(found[1]), int(found[2])
-    return ", ".join(map(str, range(low, high + 1))) if 0 <= high - low <= 200 else found.group()
+def misunderstood(text: str) -> str:
+    """Return the word at which a text that looks like a sum turns out to be none, or nothing."""
+    if not re.search(r"\d", text) or not re.search(
+        r"[+*/^%]|\d\s*-|\b(?:plus|minus|times|divided|percent|sum|of)\b", text
+    ):
+        return ""
+    try:
+        _read(text)
+    except NoSumError as error:
+        return str(error)
+    return ""
 
 
-def _call(rule: re.Pattern[str], name: str, text: str) -> str:
-    return rule.sub(lambda found: f"{name}({_AND.sub(', ', found[1])})", text)
+def _read(text: str) -> tuple[str, ...]:
+    if len(text) > _LONGEST:
+        raise NoSumError(text[:20])
+    plain = normal(text)
+    tokens = [match["token"] for match in _TOKEN.finditer(plain)]
+    if len(tokens) > _MOST:
+        raise NoSumError(tokens[_MOST])
+    tokens = [token for token in tokens if token not in {"the", "a", "an"}]
+    parser = _Parser(tokens)
+    found = parser.whole()
+    asks = OPENING.match(text.lower().strip()) is not None
+    if not asks and re.fullmatch(r"\W*\d+(?:-\d+)+\W*", text):
+        return ()  # a range, or a telephone number
+    return tuple(_shown(node) for node in found if not isinstance(node, str))
 
 
-def _normal(text: str) -> str:
-    """Lower case, one sign per operation, digits for numbers; literals stay masked."""
-    quoted = read_literals(text)
-    masked = quoted.masked
-    for part in quoted.quoted:  # an expression may stand in quotes
-        if re.fullmatch(r"[\d\s.()+*/%^×÷-]{3,}", part) and any(map(str.isdigit, part)):
-            masked = masked.replace(FILLER * (len(part) + 2), part, 1)
-    plain = masked.lower().translate(_SIGNS).replace("\x02", " ** ").replace("\x03", " ** 2")
-    plain = re.sub(r"(?<=\d),(?=\d{3}(?!\d))(?<!\d{4},)", "", plain)
-    plain = re.sub(r"(?<=\d)\s*x\s*(?=\d)", " * ", plain)
-    plain = re.sub(r"\b[a-z]+\b", lambda word: _WORDS.get(word.group(), word.group()), plain)
-    plain = _RANGE.sub(_counted, plain)
-    return re.sub(r"\b(sum|add|average|mean)\s+up\b", r"\1", plain)
+class _Parser:
+    """Reads tokens by operator precedence; raises at the first that is not the grammar's."""
 
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._depth = 0
 
-def _valid(candidate: str) -> list[str]:
-    """Return the operations in the candidate, without loose ends; often there is none."""
-    text = candidate.strip(" ,+*/%")
-    while text and len(text) <= _LONGEST:
-        try:
-            tree = ast.parse(text, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            shorter = _without_loose_bracket(text)
-            if shorter == text:
-                return []
-            text = shorter
-            continue
-        parts = tree.elts if isinstance(tree, ast.Tuple) else [tree]
-        kept = [part for part in parts if isinstance(part, (ast.BinOp, ast.Call))]
-        if len(kept) == 1 == len(parts):
-            return [text]  # with the brackets that the tree does not show
-        return [ast.get_source_segment(text, part) or "" for part in kept]
-    return []
+    def _peek(self, ahead: int = 0) -> str:
+        index = self._at + ahead
+        return self._tokens[index] if index < len(self._tokens) else ""
 
-
-def _without_loose_bracket(text: str) -> str:
-    """Drop a bracket that has no partner at either end, as of "(see 3 + 4)"."""
-    if text.startswith("(") and text.count("(") > text.count(")"):
-        return text[1:].strip(" ,+*/%")
-    if text.endswith(")") and text.count(")") > text.count("("):
-        return text[:-1].strip(" ,+-*/%")
-    if text[-1] in "-(":
-        return text[:-1].strip(" ,+*/%")
-    return text
-
-
-def _outer(text: str) -> str:
-    """Drop brackets around the whole."""
-    tree = ast.parse(text, mode="eval").body
-    while text.startswith("(") and text.endswith(")"):
-        try:
-            inner = ast.parse(text[1:-1].strip(), mode="eval").body
-        except SyntaxError:
-            return text
-        if ast.dump(inner) != ast.dump(tree):
-            return text
-        text = text[1:-1].strip()
-    return text
-
-
-def _uses_all(kept: list[str], plain: str) -> bool:
-    """Tell whether no number is left over, which would mean that more is asked than a sum."""
-    used = re.findall(r"\d+(?:\.\d+)?", " ".join(kept))
-    said = [
-        digits.replace(",", "") for digits in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?", plain)
-    ]
-    said = [digits for part in said for digits in re.findall(r"\d+(?:\.\d+)?", part)]
-    return all(used.count(digits) >= said.count(digits) for digits in set(said))
-
-
-def _is_plain_sum(expression: str, plain: str) -> bool:
-    if re.fullmatch(r"[\W_]*", plain.replace(expression, "", 1)):
+    def _take(self, *wanted: str) -> bool:
+        if self._tokens[self._at : self._at + len(wanted)] != list(wanted):
+            return False
+        self._at += len(wanted)
         return True
-    return bool(re.search(r"[*+/%]|\s-\s|[a-z]\(", expression)) and "\x01" not in plain
+
+    def _need(self, *wanted: str) -> str:
+        token = self._peek()
+        if token not in wanted:
+            raise NoSumError(token or "the end")
+        self._at += 1
+        return token
+
+    def whole(self) -> list[Node]:
+        """Return all the sums, which commas and "and" part."""
+        found = [self._sum()]
+        while self._at < len(self._tokens):
+            self._take(",")
+            self._take("and")
+            found.append(self._sum())
+        if len(found) > 1 and any(isinstance(node, str) for node in found):
+            raise NoSumError("and")
+        return found
+
+    def _sum(self) -> Node:
+        node = self._question() or self._order() or self._infix(1)
+        while True:
+            if self._peek() in {",", "then"} and self._peek(self._peek() == ",") == "then":
+                self._take(",")
+                self._take("then")
+                sign = self._need("+", "-", "*", "/", "**")
+                node = (sign, node, self._infix(1))
+            elif self._take("round-to"):
+                node = ("round", [node, self._primary()])
+                self._need("decimals")
+            elif self._peek() in {"raise-by", "lower-by"}:
+                node = self._changed(node, self._need("raise-by", "lower-by"))
+            else:
+                return node
+
+    def _question(self) -> Node | None:
+        """Read questions for a percentage."""
+        start = self._at
+        if self._take("%", "change", "from"):
+            old = self._infix(1)
+            self._need("to")
+            return ("*", ("/", ("-", self._infix(1), old), old), "100")
+        if self._take("%") or self._take("what", "%"):
+            if self._take("of"):
+                whole = self._infix(1)
+                self._need("is")
+                return ("*", ("/", self._infix(1), whole), "100")
+            if self._take("is"):
+                part = self._infix(1)
+                self._take("out")
+                self._need("of")
+                return ("*", ("/", part, self._infix(1)), "100")
+        self._at = start
+        for middle in (("is", "what", "%", "of"), ("as", "%", "of")):
+            ahead = len(middle)
+            if self._tokens[1 : 1 + ahead] == list(middle) and not start:
+                part = self._primary()
+                self._at += ahead
+                return ("*", ("/", part, self._infix(1)), "100")
+        return None
+
+    def _order(self) -> Node | None:
+        """Read "add 3 to 4" and its like."""
+        verb = self._peek()
+        joins = {
+            "add": ("to", "and", "with"), "subtract": ("from",), "multiply": ("by", "and", "with"),
+            "divide": ("by",),
+        }  # fmt: skip
+        if verb in {"increase", "raise", "decrease", "reduce", "lower"}:
+            self._at += 1
+            node = self._primary()
+            self._need("by")
+            return self._changed(node, "raise-by" if verb in {"increase", "raise"} else "lower-by")
+        if verb == "round":
+            self._at += 1
+            node = self._primary()
+            if not self._take("to"):
+                return ("round", [node])
+            digits = self._primary()
+            self._need("decimals")
+            return ("round", [node, digits])
+        if verb == "add" and self._is_list(self._at + 1):
+            self._at += 1
+            return ("sum", self._list())
+        if verb not in joins:
+            return None
+        self._at += 1
+        left = self._infix(1)
+        self._need(*joins[verb])
+        right = self._infix(1)
+        sign = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}[verb]
+        return (sign, right, left) if verb == "subtract" else (sign, left, right)
+
+    def _changed(self, node: Node, how: str) -> Node:
+        by = self._primary()
+        sign = "+" if how == "raise-by" else "-"
+        return ("*", node, (sign, "1", ("/", by, "100"))) if self._take("%") else (sign, node, by)
+
+    def _infix(self, weakest: int) -> Node:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise NoSumError("(")
+        node = self._prefix()
+        while True:
+            sign = self._peek()
+            if sign == "%" and not self._ends_percent():
+                sign = "mod"
+            if _BINDS.get(sign, 0) < weakest:
+                break
+            self._at += 1
+            if sign in {"+", "-"} and (by := self._percent()):
+                node = ("*", node, (sign, "1", by))
+                continue
+            node = (sign, node, self._infix(_BINDS[sign] + (sign != "**")))
+        self._depth -= 1
+        return node
+
+    def _ends_percent(self) -> bool:
+        """Tell whether "%" is a percentage here and no remainder."""
+        after = self._peek(1)
+        return not (after == "(" or after[:1].isdigit())
+
+    def _percent(self) -> Node | None:
+        """Read "10 %" that stands alone after a sign."""
+        if (
+            self._peek(1) == "%"
+            and self._peek(2) not in {"of", "off"}
+            and self._peek()[:1].isdigit()
+        ):
+            after = self._peek(2)
+            if after == "(" or after[:1].isdigit():
+                return None
+            number = self._peek()
+            self._at += 2
+            return ("/", number, "100")
+        return None
+
+    def _prefix(self) -> Node:
+        if self._take("-"):
+            return ("neg", [self._infix(3)])
+        if self._take("+"):
+            return self._infix(3)
+        node = self._primary()
+        while True:
+            if self._take("!") or self._take("factorial"):
+                node = ("factorial", [node])
+            elif self._peek() in {"squared", "cubed"}:
+                if self._at > 1 and self._tokens[self._at - 2] == "-":
+                    raise NoSumError(self._peek())
+                node = ("**", node, "2" if self._need("squared", "cubed") == "squared" else "3")
+            else:
+                return node
+
+    def _primary(self) -> Node:
+        token = self._peek()
+        self._at += 1
+        if token[:1].isdigit():
+            return self._after_number(token)
+        if token == "(":  # noqa: S105 - a sign, no password
+            node = self._infix(1)
+            self._need(")")
+            return node
+        if token in {"pi", "tau"}:
+            return token
+        if token in FUNCTIONS and self._take("("):
+            return (token, self._arguments())
+        return self._named(token)
+
+    def _after_number(self, number: str) -> Node:
+        if self._take("%", "of"):
+            return ("*", ("/", number, "100"), self._prefix())
+        if self._take("%", "off"):
+            self._take("of")
+            return ("*", self._prefix(), ("-", "1", ("/", number, "100")))
+        for word, sign in (("more", "+"), ("less", "-")):
+            if self._take("%", word, "than"):
+                return ("*", self._prefix(), (sign, "1", ("/", number, "100")))
+            if self._take(word, "than"):
+                return (sign, self._prefix(), number)
+        if self._peek() == "(" or self._peek()[:1].isdigit():
+            raise NoSumError(self._peek())
+        return number
+
+    def _named(self, token: str) -> Node:
+        """Read what has a name: "half of 90", "the mean of 3, 5 and 10"."""
+        if token in _PARTS and self._take("of"):
+            return ("/", self._prefix(), str(_PARTS[token]))
+        if token in _TIMES:
+            self._take("of")
+            sign, number = _TIMES[token]
+            return (sign, number, self._prefix()) if sign == "*" else (sign, self._prefix(), number)
+        return self._phrase(token)
+
+    def _phrase(self, token: str) -> Node:
+        """Read what `_PHRASES` put in the place of "the square root of" and its like."""
+        name, _, rest = token.rpartition("-")
+        if rest == "of" and name in {"sqrt", "factorial", "absolute", "square", "cube"}:
+            node = self._prefix()
+            if name in {"square", "cube"}:
+                return ("**", node, "2" if name == "square" else "3")
+            return ("abs" if name == "absolute" else name, [node])
+        if rest == "of" and name in {"difference", "quotient"}:
+            left = self._infix(1)
+            self._need("and", "to")
+            return ("-" if name == "difference" else "/", left, self._infix(1))
+        if found := re.fullmatch(r"(power|part)-(\d+)(?:-(\d))?-of", token):
+            if found[1] == "power":
+                return ("**", self._prefix(), found[2])
+            return ("*", ("/", found[2], found[3]), self._prefix())
+        if rest == "list":
+            return self._of_list(name)
+        raise NoSumError(token or "the end")
+
+    def _arguments(self) -> list[Node]:
+        found = [self._infix(1)]
+        while self._take(","):
+            found.append(self._infix(1))
+        self._need(")")
+        return found
+
+    def _is_list(self, at: int) -> bool:
+        """Tell whether three numbers or more stand there: "add 1, 2 and 3"."""
+        rest = " ".join(self._tokens[at:])
+        return re.match(r"-?\s?[\d.]+ ,(?: and)? -?\s?[\d.]+ (?:,|and)", rest) is not None
+
+    def _of_list(self, name: str) -> Node:
+        if found := re.fullmatch(r"range-(\d{1,6})-(\d{1,6})", self._peek()):
+            self._at += 1
+            low, high = int(found[1]), int(found[2])
+            if not 0 <= high - low <= 200:
+                raise NoSumError("the range")
+            listed: list[Node] = [str(number) for number in range(low, high + 1)]
+        else:
+            listed = self._list()
+        if name == "product":
+            node = listed[0]
+            for other in listed[1:]:
+                node = ("*", node, other)
+            return node
+        return (name, listed)
+
+    def _list(self) -> list[Node]:
+        """Read plain numbers; an operation beside them would leave open what it is of."""
+        found = [self._item()]
+        while self._peek() in {",", "and"}:
+            self._take(",")
+            self._take("and")
+            found.append(self._item())
+        if len(found) < 2 or self._peek():
+            raise NoSumError(self._peek() or "the list")
+        return found
+
+    def _item(self) -> Node:
+        minus = self._take("-")
+        token = self._peek()
+        if not token[:1].isdigit():
+            raise NoSumError(token or "the end")
+        self._at += 1
+        return ("neg", [token]) if minus else token
 
 
-def _spaced(text: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"\s*,\s*", ", ", text)).strip()
+def _shown(node: Node, weakest: int = 0, *, right: bool = False) -> str:
+    """Write a tree out, with the brackets it needs."""
+    if isinstance(node, str):
+        return node
+    if node[0] == "neg":
+        text = f"-{_shown(node[1][0], 3)}"
+        return f"({text})" if weakest > 1 or right else text
+    if len(node) == 2:
+        return f"{node[0]}({', '.join(_shown(each) for each in node[1])})"
+    sign, one, other = node
+    binds = _BINDS[sign]
+    left = _shown(one, binds + (sign == "**"))
+    text = f"{left} {'%' if sign == 'mod' else sign} {_shown(other, binds + (sign != '**'), right=True)}"
+    return f"({text})" if binds < weakest else text
 
 
+_N = r"-?\d+(?:\.\d+)?"
 _OPEN_ENDED = [
-    (re.compile(rf"(?i)^add\s+{_N}$"), r"{} + \1"),
-    (re.compile(rf"(?i)^subtract\s+{_N}$"), r"{} - \1"),
-    (re.compile(rf"(?i)^(?:multiply|times)(?:\s+by)?\s+{_N}$"), r"{} * \1"),
-    (re.compile(rf"(?i)^divided?(?:\s+by)?\s+{_N}$"), r"{} / \1"),
+    (re.compile(rf"(?i)^add\s+({_N})$"), r"{} + \1"),
+    (re.compile(rf"(?i)^subtract\s+({_N})$"), r"{} - \1"),
+    (re.compile(rf"(?i)^(?:multiply|times)(?:\s+by)?\s+({_N})$"), r"{} * \1"),
+    (re.compile(rf"(?i)^divided?(?:\s+by)?\s+({_N})$"), r"{} / \1"),
     (
-        re.compile(rf"(?i)^(?:increase|decrease|reduce|raise)\s+by\s+({_N}{_PERCENT})$"),
+        re.compile(rf"(?i)^(?:increase|decrease|reduce|raise)\s+by\s+({_N}\s*(?:%|percent))$"),
         r"increase {} by \1",
     ),
     (re.compile(r"(?i)^(double|triple|halve|square|round)(.*)$"), r"\1 {}\2"),

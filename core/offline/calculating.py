@@ -5,14 +5,21 @@ import re
 from collections.abc import Sequence
 
 from cogwork.core.offline.arithmetic import expressions, put_value
-from cogwork.core.offline.desk import Attempt, Call, Desk, Found, Seen, ask, refers
-from cogwork.core.offline.goals import Step, starts_with_verb
+from cogwork.core.offline.desk import (
+    Attempt,
+    Call,
+    CannotError,
+    Desk,
+    Found,
+    Result,
+    Seen,
+    ask,
+    refers,
+)
+from cogwork.core.offline.goals import Step, intent, opens, phrase, starts_with_verb
 from cogwork.core.offline.literals import number
 from cogwork.core.offline.matching import main_verb
-from cogwork.core.offline.phrases import intent, opens, phrase
-from cogwork.core.offline.results import CannotError, Result
-from cogwork.core.offline.schemas import kind, plain
-from cogwork.core.offline.toolbox import KnownTool
+from cogwork.core.offline.toolbox import KnownTool, kind, plain
 from cogwork.core.offline.words import actions, stem, stems, word_set
 
 __all__ = ["calculating", "compute", "worth"]

@@ -1,164 +1,152 @@
-"""Conditions: which rows of a table a question is about."""
+"""Conditions: which rows of a table a question is about; each is taken out of the skeleton."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 
-from cogwork.core.offline.limits import SPOKEN, holds, limits_in
-from cogwork.core.offline.mentions import Mention
-from cogwork.core.offline.results import CannotError
+from cogwork.core.offline.desk import CannotError
+from cogwork.core.offline.limits import Condition, dates, limits
+from cogwork.core.offline.question import Skeleton, date_columns
 from cogwork.core.offline.tables import Table
-from cogwork.core.offline.words import STOPWORDS, stem, tokens, word_set
+from cogwork.core.offline.words import word_set
 
-__all__ = ["Selection", "select", "verdict_columns"]
+__all__ = ["Condition", "Selection", "select", "verdict_columns"]
 
-_NEGATED = re.compile(
-    r"(?:\bnot|\bexcluding|\bexcept(?:\s+for)?|\bother\s+than|\bwithout|!=)\s*(?:in\s+)?"
-    r"(?:the\s+)?['\"]?$"
+_GAP = (
+    r"(?: (?:in|from|the|for|of|a|an|at|on|to|live|living|come|located|be|is|are|was|were|equal|equals|=|do"
+    r"|does|did|have|has|had|rows|sold|with))*"
 )
-_CALENDAR = re.compile(
-    r"(?i)(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
-    r"|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+_NOT = r"(?:not|non|no|except|excluding|without|apart from|other than|neither|but|!=|<>|do not)"
+_LIST = r"V\d+(?:(?: (?:and|or|nor|,))?(?: the| in| from| for| of| a)* V\d+)*"
+_VALUES = re.compile(
+    rf" (?P<not>(?:but |is |are )?{_NOT}(?: not)?{_GAP} (?:(?P<c>C\d+)(?: is)? )?)?(?P<list>{_LIST})(?= )"
 )
-_ASKS_STATE = re.compile(r"(?i)^\W*(?:is|are|was|were|does|do|did|has|have)\b")
-_YES = word_set("yes true y")
-_NO = word_set("no false n")
-_EMPTY_NAMES = word_set(
-    """all each every whole entire year years period column columns row rows data file table me us
-    this that it them which what whom total average mean between over under above below more
-    less most least best at greater higher lower equal"""
+_TIES = r"(?: (?:is|are|was|were|=|equals|equal to|==|of|in|on|a|an|the))*"
+_YES, _NO = word_set("yes true y"), word_set("no false n")
+_COUNTS = {"first": 0, "second": 1, "third": 2, "last": -1}
+_ROW = re.compile(
+    r" (?P<which>first|second|third|last)(?: (?P<n>N\d+|two|three|four|five))? rows(?= )"
 )
-_LIMITED = re.compile(
-    r"(?:\b(?P<by>for|is|equals?)|=)\s+(?:the\s+)?['\"“]?(?P<word>[^\W\d_][\w-]+)"
-)
-_NAMED = re.compile(r"(?<![.?!:(])\s['\"“]?(?P<word>[A-Z][\w-]+)")
+_SMALL = {"two": 2, "three": 3, "four": 4, "five": 5}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows that a question is about and the words for that, such as "region is North"."""
+    """The rows that a question is about, the words for that, and the conditions."""
 
     rows: tuple[int, ...]
     scope: str
-    columns: frozenset[int]  # columns that the conditions are on
-    named: tuple[str, ...]  # values that the question names, in its order
+    conditions: tuple[Condition, ...]
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """The columns that the conditions are on."""
+        return frozenset(condition.column for condition in self.conditions)
+
+    @property
+    def compared(self) -> tuple[int, tuple[str, ...]] | None:
+        """The column and the two or more cells that are set side by side, if there are."""
+        found = [c for c in self.conditions if len(c.cells) > 1]
+        return (found[0].column, found[0].cells) if len(found) == 1 else None
 
 
-def select(question: str, table: Table, named: Sequence[Mention]) -> Selection:
-    """Return the rows that the conditions in `question` leave.
+def select(skeleton: Skeleton) -> Selection:
+    """Take the conditions out of a question's skeleton and return the rows they leave.
 
     Raises:
-        CannotError: A condition names something that the table does not have.
+        CannotError: It is not clear what a condition is on.
     """
-    keep = set(range(len(table.rows)))
-    scopes: list[str] = []
-    columns: set[int] = set()
-    values = _values(question, table)
-    for column, wanted, unwanted in _by_column(values):
-        rows = {i for i in keep if not wanted or table.rows[i][column] in wanted}
-        keep = {i for i in rows if table.rows[i][column] not in unwanted}
-        columns.add(column)
-        scopes += [f"{table.header[column]} is {' or '.join(wanted)}"] if wanted else []
-        scopes += [f"{table.header[column]} is not {value}" for value in unwanted]
-    for column, wanted_value in _states(question, table, named, columns):
-        keep = {i for i in keep if table.rows[i][column] == wanted_value}
-        columns.add(column)
-        scopes.append(f"{table.header[column]} is {wanted_value}")
-    for column, operator, bound in limits_in(question, table, named):
-        keep = {i for i in keep if holds(table.rows[i][column], operator, bound)}
-        columns.add(column)
-        scopes.append(f"{table.header[column]} {SPOKEN[operator]} {bound}")
-    _refuse_unknown(question, table, [value for _, value, _ in values])
-    ordered = tuple(sorted(keep))
-    return Selection(
-        ordered, " and ".join(scopes), frozenset(columns), tuple(v for _, v, _ in values)
+    table = skeleton.table
+    found = [*_empties(skeleton), *_spelled(skeleton), *dates(skeleton)]
+    found += [*limits(skeleton), *_states(skeleton), *_values(skeleton)]
+    position = _position(skeleton)
+    keep = [
+        index
+        for index, row in enumerate(table.rows)
+        if all(condition.holds(row[condition.column]) for condition in found)
+    ]
+    scopes = [f"{table.header[c.column]} {c.said}" for c in found]
+    if position:
+        if found:
+            raise CannotError("I don't see whether rows are to be counted before or after the rest")
+        keep = keep[position[0]]
+        scopes = [position[1]]
+    return Selection(tuple(keep), " and ".join(scopes), tuple(found))
+
+
+def _position(skeleton: Skeleton) -> tuple[slice, str] | None:
+    match = _ROW.search(skeleton.text)
+    if not match:
+        return None
+    start, said = _COUNTS[match["which"]], match["n"] or "one"
+    size = int(skeleton.numbers[int(said[1:])]) if said[0] == "N" else _SMALL.get(said, 1)
+    if match["n"] and start in {1, 2}:
+        return None
+    skeleton.take(match)
+    where = slice(-size, None) if start < 0 else slice(start, start + size)
+    return (
+        where,
+        f"the row is {match['which']}"
+        if size == 1
+        else f"the row is one of the {match['which']} {size}",
     )
 
 
-def _values(question: str, table: Table) -> list[tuple[int, str, bool]]:
-    """Return (column, value, negated) for cells that the question names, longest first."""
-    known = _known_values(table)
-    words = [
-        (match.group(), match.start())
-        for match in re.finditer(r"[^\W\d_]+(?:'[a-z]+)?|\d+(?:[.,]\d+)*", question)
-    ]
-    headers = {stem(word) for name in table.header for word in tokens(name)}
+def _empties(skeleton: Skeleton) -> list[Condition]:
+    """Take "without a salary", "has no salary", "not shipped", and "have a salary"."""
     found = []
-    index = 0
-    while index < len(words):
-        size = _longest_value(words[index : index + 6], known, headers)
-        if not size and _named_outright(question, words[index], known, table.header):
-            size = 1
-        if size:
-            key = tuple(_key(word) for word, _ in words[index : index + size])
-            negated = bool(_NEGATED.search(question[: words[index][1]].lower()))
-            found.append((*known[key], negated))
-        index += size or 1
+    verdicts = verdict_columns(skeleton.table)
+    dates = date_columns(skeleton.table)
+    for pattern, empty in (
+        (
+            r" (?:without|with no|has no|have no|had no|not have|no)(?: an?| any)? C(\d+)(?= (?!V|N|D|is |over |under ))",
+            True,
+        ),
+        (r" not C(\d+)(?= )", True),
+        (
+            r" (?:have|has|with) (?:an?|any) C(\d+)(?= (?:\||rows|in|are|is|there|has|\s*$)|\s*$)",
+            False,
+        ),
+    ):
+        for match in reversed(list(re.finditer(pattern, skeleton.text))):
+            column = int(match[1])
+            if column in verdicts or (pattern.startswith(" not") and column not in dates):
+                continue
+            if not empty and re.search(rf"C{column}\b", skeleton.text[: match.start()]):
+                continue
+            skeleton.take(match)
+            said = "is empty" if empty else "is not empty"
+            found.append(Condition(column, said, partial(_is_blank, empty)))
     return found
 
 
-def _named_outright(
-    question: str,
-    word: tuple[str, int],
-    known: dict[tuple[str, ...], tuple[int, str]],
-    headers: Sequence[str],
-) -> bool:
-    """Tell whether a value that looks like a common word is meant: "where zone is A"."""
-    key = (_key(word[0]),)
-    if key not in known or not word[0][0].isupper():
-        return False
-    before = question[: word[1]].rstrip(" '\"")
-    named = {stem(part) for part in tokens(headers[known[key][0]])}
-    return (
-        before.lower().endswith((" is", "=", " equals"))
-        or stem((tokens(before) or [""])[-1]) in named
+def _spelled(skeleton: Skeleton) -> list[Condition]:
+    """Take "starts with N", "ends with x" and "contains 'x'"."""
+    tests = {
+        "start": ("starts with", str.startswith), "begin": ("starts with", str.startswith),
+        "end": ("ends with", str.endswith), "contain": ("contains", str.__contains__),
+    }  # fmt: skip
+    found = []
+    pattern = re.compile(
+        r" (?P<own>C\d+)(?: that| which| is)* (?P<how>(?:start|begin|end)(?:s|ing)? with|contain(?:s|ing)?)"
+        r"(?: an?(?= [a-zVQ]))?(?: the letter)? (?P<what>[a-z]+|Q\d+|V\d+)(?= )"
     )
+    while match := pattern.search(skeleton.text):
+        what = skeleton.told.get(match["what"], match["what"])
+        said, test = next(value for key, value in tests.items() if match["how"].startswith(key))
+        skeleton.take(match)
+        holds = partial(_spells, test, what.lower())
+        found.append(Condition(int(match["own"][1:]), f"{said} {what}", holds))
+    return found
 
 
-def _key(word: str) -> str:
-    """Return what a word of a cell is compared by; days and months go by three letters."""
-    short = word[:3].lower()
-    return short if _CALENDAR.fullmatch(word) else stem(word)
+def _is_blank(wanted: object, cell: str) -> bool:
+    return (not cell.strip()) is wanted
 
 
-@lru_cache(maxsize=16)
-def _known_values(table: Table) -> dict[tuple[str, ...], tuple[int, str]]:
-    """Return the cells of text by their stems, with their columns."""
-    known: dict[tuple[str, ...], tuple[int, str]] = {}
-    for column in range(len(table.header)):
-        if column not in table.numeric:
-            for value in table.distinct(column):
-                known.setdefault(tuple(_key(word) for word in tokens(value)), (column, value))
-    return known
-
-
-def _longest_value(
-    words: list[tuple[str, int]], known: dict[tuple[str, ...], tuple[int, str]], headers: set[str]
-) -> int:
-    for size in range(len(words), 0, -1):
-        key = tuple(_key(word) for word, _ in words[:size])
-        if key not in known or (
-            size == 1 and (words[0][0].lower() in STOPWORDS or key[0] in headers)
-        ):
-            continue
-        return size
-    return 0
-
-
-def _by_column(values: list[tuple[int, str, bool]]) -> list[tuple[int, list[str], list[str]]]:
-    columns = list(dict.fromkeys(column for column, _, _ in values))
-    return [
-        (
-            column,
-            list(
-                dict.fromkeys(value for c, value, negated in values if c == column and not negated)
-            ),
-            list(dict.fromkeys(value for c, value, negated in values if c == column and negated)),
-        )
-        for column in columns
-    ]
+def _spells(test: Callable[[str, str], bool], what: str, cell: str) -> bool:
+    return test(cell.lower(), what)
 
 
 def verdict_columns(table: Table) -> dict[int, tuple[str, str]]:
@@ -173,37 +161,102 @@ def verdict_columns(table: Table) -> dict[int, tuple[str, str]]:
     return found
 
 
-def _states(
-    question: str, table: Table, named: Sequence[Mention], taken: set[int]
-) -> list[tuple[int, str]]:
-    """Return conditions on columns of yes and no: "how many passed", "who did not pass"."""
-    if _ASKS_STATE.match(question):
-        return []
-    known = verdict_columns(table)
-    meant = [m.column for m in named if m.column in known and m.column not in taken]
-    if not meant:
-        return []
-    denied = re.search(r"(?i)\b(?:not|n't|never|without)\b|n't\b", question)
-    return [(column, known[column][1 if denied else 0]) for column in meant]
+def _values(skeleton: Skeleton) -> list[Condition]:
+    """Take the cells that the question names, those of one column together."""
+    chosen = _columns_of_values(skeleton)
+    wanted: dict[int, list[str]] = {}
+    unwanted: dict[int, list[str]] = {}
+    for match in list(_VALUES.finditer(skeleton.text)):
+        symbols = re.findall(r"V\d+", match["list"])
+        columns = {chosen[symbol][0] for symbol in symbols}
+        if match["c"] and int(match["c"][1:]) not in columns:
+            raise CannotError("I don't see what “not” belongs to")
+        if len(columns) > 1 and (
+            match["not"] or " or " in match["list"] or " nor " in match["list"]
+        ):
+            raise CannotError("I don't see how the conditions on several columns go together")
+        both = re.search(r" both(?: [a-z]+)* $", skeleton.text[: match.start()] + " ")
+        if both and len(symbols) > 1:
+            raise CannotError("I don't see what “both” is to mean here")
+        for symbol in symbols:
+            column, cell = chosen[symbol]
+            (unwanted if match["not"] else wanted).setdefault(column, []).append(cell)
+    _consume_values(skeleton, {symbol: column for symbol, (column, _) in chosen.items()})
+    found = [_is(column, cells) for column, cells in wanted.items()]
+    return found + [_is_not(column, cells) for column, cells in unwanted.items()]
 
 
-def _refuse_unknown(question: str, table: Table, values: list[str]) -> None:
-    """Refuse a condition on something that is nowhere in the table: never ignore it."""
-    known = {_key(word) for value in (*values, *table.header) for word in tokens(value)}
-    headers = {stem(word) for name in table.header for word in tokens(name)}
-    said = [match["word"] for match in _NAMED.finditer(question)]
-    for match in _LIMITED.finditer(question):
-        before = tokens(question[: match.start()])[-1:]
-        if match["by"] == "for" or not headers.isdisjoint(stem(word) for word in before):
-            said.append(match["word"])
-    for word in said:
-        unit = any(letter.isupper() for letter in word[1:])
-        degree = len(word) > 5 and word.islower() and word.endswith(("est", "er"))
-        if unit or degree or word.lower() in STOPWORDS | _EMPTY_NAMES:
+def _is(column: int, cells: list[str]) -> Condition:
+    known = tuple(dict.fromkeys(cells))
+    return Condition(column, f"is {' or '.join(known)}", lambda cell: cell in known, known)
+
+
+def _is_not(column: int, cells: list[str]) -> Condition:
+    known = tuple(dict.fromkeys(cells))
+    said = f"is neither {' nor '.join(known)}" if len(known) > 1 else f"is not {known[0]}"
+    return Condition(column, said, lambda cell: cell not in known)
+
+
+def _consume_values(skeleton: Skeleton, columns: dict[str, int]) -> None:
+    """Take the values out together with their columns' names and what joins them."""
+
+    def put(match: re.Match[str]) -> str:
+        own = match["c"] if match["not"] else None
+        keeps = own and int(own[1:]) not in {columns[v] for v in re.findall(r"V\d+", match["list"])}
+        return f" {own} | " if keeps else " | "
+
+    for symbol, column in columns.items():
+        skeleton.tidy(
+            rf" (?:and )?C{column}{_TIES}(?= (?:{_NOT} |{_LIST[:4]}|not )*{symbol}\b)", " "
+        )
+        skeleton.tidy(rf"(?<= {symbol}) C{column}(?= )(?! (?:in|of|has|have|is|are)? ?C\d+ V)", "")
+    skeleton.text = _VALUES.sub(put, skeleton.text)
+
+
+def _columns_of_values(skeleton: Skeleton) -> dict[str, tuple[int, str]]:
+    """Return which column each named cell is of; its name beside it decides, if several have it."""
+    found: dict[str, tuple[int, str]] = {}
+    for index, cells in enumerate(skeleton.values):
+        symbol = f"V{index}"
+        beside = re.search(
+            rf"(?:C(\d+){_TIES}(?: not)?(?: V\d+ (?:or|and))* )?{symbol}\b(?: C(\d+))?",
+            skeleton.text,
+        )
+        if beside is None:
             continue
-        if known.isdisjoint(_key(part) for part in tokens(word)):
-            raise CannotError(f"“{word}” does not stand in the table, which has {_columns(table)}")
+        named = {int(group) for group in beside.groups() if group}
+        own = [cell for cell in cells if cell[0] in named] or list(cells)
+        exact = [cell for cell in own if cell[1] == skeleton.told[symbol]]
+        if len({column for column, _ in own}) > 1:
+            places = " and ".join(skeleton.table.header[column] for column, _ in own)
+            raise CannotError(
+                f"“{skeleton.told[symbol]}” stands in {places}, and I don't see which is meant"
+            )
+        found[symbol] = (exact or own)[0]
+    return found
 
 
-def _columns(table: Table) -> str:
-    return ", ".join(table.header)
+def _states(skeleton: Skeleton) -> list[Condition]:
+    """Take conditions on columns of yes and no: "how many passed", "not paid"."""
+    if re.match(r" (?:is|are|was|were|does|do|did|has|have) (?!.* not C)", skeleton.text):
+        return []
+    found = []
+    for column, (yes, no) in verdict_columns(skeleton.table).items():
+        cells = [f"V{i}" for i, known in enumerate(skeleton.values) if column in dict(known)]
+        own = "|".join(cells) or "-"
+        match = re.search(
+            rf" (?P<not>(?:not|no|without)(?: been| be)? )?C{column}(?= )(?! (?:(?:is|=|was) )?(?:not )?(?:{own})\b)",
+            skeleton.text,
+        )
+        group = re.search(rf" (?:per|by|each|every) C{column} ", skeleton.text)
+        if (
+            match
+            and not group
+            and not re.search(
+                rf"(?:what|which)(?: is| are| was)?(?: the)? C{column} ", skeleton.text
+            )
+        ):
+            cell = no if match["not"] else yes
+            skeleton.take(match)
+            found.append(_is(column, [cell]))
+    return found

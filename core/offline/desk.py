@@ -6,14 +6,56 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, TypeAlias, TypeVar
 
+from cogwork.core.errors import AgentError
 from cogwork.core.offline.answers import join, shorten
 from cogwork.core.offline.conversation import Conversation, Observation
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.toolbox import Toolbox
 from cogwork.core.offline.words import stems
 
-__all__ = ["Attempt", "Call", "Desk", "Found", "Seen", "ask", "refers"]
+__all__ = [
+    "REFUSAL",
+    "Attempt",
+    "Call",
+    "CannotError",
+    "Desk",
+    "Found",
+    "Result",
+    "Seen",
+    "ask",
+    "refers",
+]
+
+REFUSAL = re.compile(
+    r"(?i)^(?:I can't|I did not|So I did not|There is no|Noted:|You asked|You're welcome)"
+)  # how an answer begins that gives none
+
+
+class CannotError(AgentError):
+    """A step cannot be done; the message says why, for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a step came to.
+
+    Attributes:
+        sentence: What an answer says of it.
+        value: What "it" means to later steps: a figure, a text, or one entry per line.
+        names: Stems by which later steps may call it ("total", "twh").
+        kind: "value", "document" (a text that was read), "list", "effect" (something was
+            changed), "verdict" (yes or no), or "failure".
+        subject: The path or name that it is about.
+        sources: Names and texts of the documents that were read for it.
+    """
+
+    sentence: str
+    value: str = ""
+    names: frozenset[str] = field(default=frozenset())
+    kind: str = "value"
+    subject: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+
 
 X = TypeVar("X")
 
@@ -61,7 +103,7 @@ class Desk:
         result", all of them by "both" or "the results".
         """
         done = [result for result in self.results if result.kind not in {"failure", "skipped"}]
-        said = frozenset(stems(read_literals(text).masked))
+        said = {word for word in stems(read_literals(text).masked) if not word[0].isdigit()}
         named = [result for result in done if result.names & said]
         if named and not _SEVERAL.search(text):
             return named

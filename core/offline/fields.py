@@ -4,16 +4,20 @@ import re
 from collections.abc import Callable
 
 from cogwork.core.offline.answers import asked_stems, extract, join, shorten, summarize
-from cogwork.core.offline.choices import best_option
 from cogwork.core.offline.goals import starts_with_verb
-from cogwork.core.offline.judgements import judge
-from cogwork.core.offline.labels import labelled_number, labelled_text, only_number, stated_number
+from cogwork.core.offline.judgements import best_option, judge
 from cogwork.core.offline.literals import number
 from cogwork.core.offline.matching import match_tool
-from cogwork.core.offline.names import NAME, names_in
-from cogwork.core.offline.source import Field, Source
+from cogwork.core.offline.source import (
+    Field,
+    Source,
+    labelled_number,
+    labelled_text,
+    only_number,
+    stated_number,
+)
 from cogwork.core.offline.supply import topic
-from cogwork.core.offline.words import STOPWORDS, coverage, stems, tokens, word_set
+from cogwork.core.offline.words import NAME, STOPWORDS, coverage, names_in, stems, tokens, word_set
 
 __all__ = ["number_for", "text_for"]
 
@@ -99,7 +103,9 @@ def number_for(field: Field, source: Source) -> int | float | None:
         return _scaled(judge(source.goal, source.answer, source.criteria).score, field)
     if found := labelled_number(field, source.texts):
         return number(found)
-    if field.is_a(_SURE) or field.is_a(_SCORE):
+    if field.is_a(_SURE):
+        return None  # nothing here is measured that a confidence could stand on
+    if field.is_a(_SCORE):
         return _confidence(field, source)
     if field.is_a(_COMPLEX):
         return _complexity(field, source)
@@ -123,11 +129,11 @@ def _scaled(score: float, field: Field) -> int | float:
 
 
 def _confidence(field: Field, source: Source) -> int | float | None:
-    """Return which share of what is asked the material touches; without any, it is even odds."""
+    """Return which share of what is asked the material touches."""
     given = source.answer or source.material
     wanted = asked_stems(source.goal)
     if not given or not wanted:
-        return _scaled(0.5, field) if field.required and field.is_a(_SURE) else None
+        return None
     return _scaled(round(coverage(wanted, stems(given)), 2), field)
 
 
@@ -159,14 +165,16 @@ def _feedback(_field: Field, source: Source) -> str:
 
 
 def _reason(_field: Field, source: Source) -> str:
-    if source.answer and source.material and (found := extract(source.answer, [source.material])):
+    if (
+        source.answer
+        and source.material
+        and (found := extract(source.answer, [source.material], least=0.6))
+    ):
         return join(found)
-    found = extract(source.goal, [text for text in (source.material, source.answer) if text])
+    found = extract(source.goal, [t for t in (source.material, source.answer) if t], least=0.6)
     if found:
         return join(found)
-    if source.answer:
-        return judge(source.goal, source.answer, source.criteria).feedback
-    return f"What is asked: {shorten(source.goal)}" if source.goal else ""
+    return ""
 
 
 def _lesson(_field: Field, source: Source) -> str:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 from cogwork.core.offline.answers import extract, summarize, units
 from cogwork.core.offline.judgements import judge
-from cogwork.core.offline.labels import labelled_text
 from cogwork.core.offline.matching import match_tool
-from cogwork.core.offline.names import names_in
-from cogwork.core.offline.source import Field, Source
-from cogwork.core.offline.words import STOPWORDS, sentences, stem, tokens, word_set
+from cogwork.core.offline.source import Field, Source, labelled_text
+from cogwork.core.offline.words import STOPWORDS, names_in, sentences, stem, tokens, word_set
 
 __all__ = ["texts_for"]
 
@@ -88,7 +86,9 @@ def _points(source: Source) -> list[str]:
     found = units(text)
     if len(found) <= 6:
         return found
-    return extract(source.goal, [text], limit=5) or summarize(text, limit=5, about=source.goal)
+    return extract(source.goal, [text], limit=5, least=0.3) or summarize(
+        text, limit=5, about=source.goal
+    )
 
 
 def _keywords(source: Source) -> list[str]:

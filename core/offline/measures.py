@@ -4,8 +4,9 @@ import re
 from functools import lru_cache
 
 from cogwork.core.offline.literals import read_literals
+from cogwork.core.offline.words import word_set
 
-__all__ = ["BY_NAME", "SUPERLATIVES", "measures", "spoken"]
+__all__ = ["SHOWING", "measures", "spoken"]
 
 SUPERLATIVES = {
     "max": r"maximum|max|highest|largest|biggest|greatest|(?<!at )most(?! recent)|tallest|longest"
@@ -28,21 +29,37 @@ _MEASURES = {
     "count": r"how many|number of|count",
 }
 _PATTERNS = [(name, re.compile(rf"\b(?:{said})\b")) for name, said in _MEASURES.items()]
-BY_NAME = dict(_PATTERNS)
 
 
-def spoken(question: str) -> str:
-    """Return the question without paths and URLs, whose words name no column."""
+SHOWING = word_set(
+    "read open load show view display print cat fetch get give import visit browse download return"
+)
+_SHOWS = re.compile(
+    r"(?i)^\W*(?:please\s+)?(?:read|open|load|show|view|display|print|cat|fetch|get|give|import|visit|browse"
+    r"|download|return)\b(?:\s+(?:me|all|the|whole|entire|contents?|text|data|file|files|table|of|in|from|and|both|again"
+    r"|out|at|please|it))*\W*$"
+)
+
+
+def spoken(question: str, *, verb: bool = False) -> str:
+    """Return the question without paths and URLs, whose words name no column.
+
+    With `verb`, what only says that a text is to be shown comes to nothing.
+    """
     literals = read_literals(question)
-    for part in (*literals.paths, *literals.urls, *literals.globs):
-        question = question.replace(part, " ")
-    return re.sub(r"\b(?:in|of|from|file|column)\s*(?=[,?.!]|$)", "", question).strip()
+    for part in sorted((*literals.paths, *literals.urls, *literals.globs), key=len, reverse=True):
+        named = rf"['\"`]?{re.escape(part)}['\"`]?(?:'s\b)?"
+        said = r"(?:\b(?:in|of|from|inside|within|according to|using|the|file|table)\s+)*"
+        question = re.sub(rf"(?i:{said})(?<![\w/.-]){named}", " ", question)
+    question = re.sub(r"\b\w+\s*\(([^()]*(?:\btimes\b|\*|\bmultiplied\b)[^()]*)\)", r"\1", question)
+    question = re.sub(r"\b(?:in|of|from|file|column)\s*(?=[,?.!]|$)", "", question).strip()
+    return _SHOWS.sub("", question) if verb else question
 
 
 @lru_cache(maxsize=512)
 def measures(question: str) -> tuple[str, ...]:
     """Return which figures `question` asks for, in its order."""
-    text = re.sub(r"\w*_\w*", " ", question.lower())
+    text = re.sub(r"\w*_\w*", " ", question[:4000].lower())
     found: list[tuple[int, str]] = []
     for name, pattern in _PATTERNS:
         match = pattern.search(text)

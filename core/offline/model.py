@@ -18,8 +18,7 @@ from pydantic import BaseModel
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.offline.conversation import read_conversation, text_of
-from cogwork.core.offline.forced import as_json, force
-from cogwork.core.offline.parsing import structured_parser
+from cogwork.core.offline.forced import as_json, force, structured_parser
 from cogwork.core.offline.reply import Reply, reply
 from cogwork.core.offline.toolbox import known_tools
 from cogwork.core.registry import nearest

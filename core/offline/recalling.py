@@ -4,13 +4,13 @@ import re
 
 from cogwork.core.offline.answers import asked_stems, extract, join
 from cogwork.core.offline.conversation import Turn
-from cogwork.core.offline.desk import Attempt, Desk
+from cogwork.core.offline.desk import REFUSAL, Attempt, Desk, Result
 from cogwork.core.offline.goals import Step, is_question, is_request
 from cogwork.core.offline.matching import main_verb
-from cogwork.core.offline.results import Result
+from cogwork.core.offline.tables import read_table
 from cogwork.core.offline.words import coverage, sentences, stems, word_set
 
-__all__ = ["REFUSAL", "noting", "recalling", "remembering"]
+__all__ = ["noting", "recalling", "remembering"]
 
 _BACK = re.compile(
     r"(?i)\b(?:again|earlier|before|previous(?:ly)?|remind|recall|repeat|remember|so far|last "
@@ -23,11 +23,11 @@ _ASKED = re.compile(
     r"(?i)\b(?:i|we) (?:ask|asked|say|said|want|wanted|tell|told)\b|\bmy (?:\w+ )?(?:question"
     r"|request|goal)\b"
 )
+_REPEAT = re.compile(
+    r"(?i)\b(?:(?:first|last|previous|earlier) )?(?:result|answer)s?\b|\b(?:again|repeat (?:it|that))\b|\bsay\b"
+)
 _WHEN = word_set("first last previou befor earli just previous before earlier")
 _DID = re.compile(r"(?i)\b(?:did|have) (?:you|we)\b")
-REFUSAL = re.compile(
-    r"(?i)^(?:I can't|I did not|So I did not|There is no|Noted:|You asked|You're welcome)"
-)
 _TELLING = word_set("remind recall repeat remember say tell state")
 
 
@@ -59,7 +59,7 @@ def _from_past(text: str, desk: Desk) -> Result | None:
         observation.text
         for turn in turns
         for observation in turn.observations
-        if not observation.error
+        if not observation.error and read_table(observation.text) is None
     ]
     told = [part for part in answers if not REFUSAL.match(part)] + [_you(part) for part in said]
     deeds = [_deed(turn) for turn in turns]
@@ -68,8 +68,9 @@ def _from_past(text: str, desk: Desk) -> Result | None:
         if found:
             return Result(join(found), join(found), frozenset(stems(text)))
     only = [turn.answer for turn in turns if turn.answer and not REFUSAL.match(turn.answer)]
-    if only and not asked_stems(question):
-        return Result(only[0], only[0])
+    if only and _REPEAT.search(text) and not asked_stems(_REPEAT.sub("", question)):
+        last = only[-1] if "first" in text.lower() else only[0]
+        return Result(last, last)
     return None
 
 

@@ -6,19 +6,66 @@ has to be made next. So it goes on wherever a conversation stands, also after a 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from cogwork.core.offline.arithmetic import misunderstood
+from cogwork.core.offline.calculating import calculating
+from cogwork.core.offline.consulting import combining, consulting, consulting_past, summarizing
 from cogwork.core.offline.conversation import Conversation, Observation
-from cogwork.core.offline.desk import Call, Desk, refers
-from cogwork.core.offline.doing import do
-from cogwork.core.offline.goals import Step
+from cogwork.core.offline.desk import Attempt, Call, CannotError, Desk, Found, Result, refers
+from cogwork.core.offline.goals import Step, is_question
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.results import CannotError, Result
+from cogwork.core.offline.recalling import noting, recalling, remembering
 from cogwork.core.offline.toolbox import Toolbox
-from cogwork.core.offline.words import stem, tokens
+from cogwork.core.offline.using import lacking, naming, searching, using
+from cogwork.core.offline.words import STOPWORDS, stem, tokens
+from cogwork.core.offline.writing import copying, writing
 
-__all__ = ["Outcome", "Pending", "replay"]
+__all__ = ["Outcome", "Pending", "do", "replay"]
+
+_WAYS: tuple[Callable[[Step, Desk], Attempt], ...] = (
+    naming,
+    recalling,
+    writing,
+    calculating,
+    using,
+    copying,
+    combining,
+    consulting,
+    summarizing,
+    consulting_past,
+    searching,
+    remembering,
+    lacking,
+    noting,
+)
+
+
+def do(step: Step, desk: Desk) -> Found[Result]:
+    """Do a step in the first way that applies.
+
+    Raises:
+        CannotError: It cannot be done; the message says why.
+    """
+    for way in _WAYS:
+        result = yield from way(step, desk)
+        if result is not None:
+            return result
+    raise CannotError(_reason(step, desk))
+
+
+def _reason(step: Step, desk: Desk) -> str:
+    """Say what of a step was not understood."""
+    if not desk.tools.specs:
+        return "nothing in this conversation says it, and there is no tool to call"
+    if desk.tools.calculator and (word := misunderstood(step.text)):
+        return f"I don't understand “{word}” in this sum"
+    said = list(dict.fromkeys(w for w in tokens(step.text) if w not in STOPWORDS))[:5]
+    listed = ", ".join(f"“{word}”" for word in said) or f"“{step.text}”"
+    seen = "nothing seen so far says it, and " if is_question(step.text) else ""
+    return f"{seen}I know no tool or rule for {listed}"
+
 
 _KEY = re.compile(r"^call_[0-9a-f]+_(\d+_\d+)$")
 _CHANGES = re.compile(

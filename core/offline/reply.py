@@ -2,23 +2,59 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from cogwork.core.offline.answers import extract, join, shorten
 from cogwork.core.offline.calculating import worth
 from cogwork.core.offline.conversation import Conversation
-from cogwork.core.offline.goals import split_goal
-from cogwork.core.offline.introduction import introduce
-from cogwork.core.offline.phrases import lowered
-from cogwork.core.offline.recalling import REFUSAL
+from cogwork.core.offline.desk import REFUSAL, Result
+from cogwork.core.offline.goals import LONGEST, lowered, split_goal
 from cogwork.core.offline.replay import Outcome, Pending, replay
-from cogwork.core.offline.results import Result
 from cogwork.core.offline.toolbox import KnownTool, Toolbox
 from cogwork.core.offline.words import sentences, stems
 
-__all__ = ["Reply", "reply"]
+__all__ = ["ABOUT", "Reply", "introduce", "reply"]
+
+ABOUT = (
+    "I am cogwork's rule-based offline model: I follow rules, and there is no language model "
+    "behind me. "
+    "I call the tools I am given and answer only from what they show. "
+    "To use a language model, set the environment variable COGWORK_MODEL, e.g. `openai:gpt-…`."
+)
+_WHO = re.compile(
+    r"(?i)^\W*(?:(?:hi|hello|hey)\W+)?(?:please\s+)?(?:(?:can you\s+)?(?:tell me\s+)?"
+    r"(?:about yourself|who (?:are you|you are|am i talking to))"
+    r"|introduce yourself|what are you|what(?:'s| is) your name"
+    r"|(?:what|which) (?:language |ai )?(?:model|llm|ai|version)(?: model)? (?:are you|is this"
+    r"|do you use|am i (?:talking|speaking) to|is behind (?:you|this))"
+    r"|are you (?:an? )?(?:ai|llm|gpt|chatgpt|human|robot|bot|language model|real"
+    r"|a real person)\b.*)\W*$"
+)
+_ABILITY = re.compile(
+    r"(?i)^\W*(?:what can you do|how can you help(?: me)?|what are you able to do|help"
+    r"|what tools do you have|which tools (?:do you have|are (?:available|bound)))\W*$"
+)
+_HELLO = re.compile(
+    r"(?i)^\W*(?:hi|hello|hey|good (?:morning|evening|afternoon|day)|greetings)(?: there)?\W*$"
+)
+_THANKS = re.compile(
+    r"(?i)^\W*(?:thanks?|thank you|thx|cheers|great|perfect|ok(?:ay)?|well done|good)(?:[\s,!.]+"
+    r"(?:a lot|so much|very much|you|thanks|thank you|that is all|bye))*\W*$"
+)
+
+
+def introduce(goal: str, tools: Toolbox) -> str:
+    """Answer questions about the model itself and greetings; nothing for any other goal."""
+    if _WHO.match(goal):
+        return ABOUT
+    if _ABILITY.match(goal):
+        listed = ", ".join(spec.name for spec in tools.specs)
+        return f"{ABOUT} {f'My tools are {listed}.' if listed else 'No tool is bound.'}"
+    if _HELLO.match(goal):
+        return f"Hello. {ABOUT}"
+    return "You're welcome." if _THANKS.match(goal) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +72,11 @@ def reply(talk: Conversation, specs: Sequence[KnownTool]) -> Reply:
         talk: The conversation so far.
         specs: The tools that may be called.
     """
+    if len(talk.goal) > LONGEST:
+        return Reply(
+            f"I can't do that: the request has {len(talk.goal):,} characters, and I follow at most "
+            f"{LONGEST:,}; put longer texts into a file, or after “Text:”."
+        )
     tools = Toolbox(specs)
     if said := introduce(talk.goal, tools):
         return Reply(said)
@@ -48,7 +89,7 @@ def reply(talk: Conversation, specs: Sequence[KnownTool]) -> Reply:
     outcome = replay(steps, talk, tools, _memory(talk))
     if outcome.pending and may_call:
         return _calls(outcome.pending)
-    return Reply(_answer(outcome, talk))
+    return Reply(_answer(outcome, talk, may_call=may_call or not talk.tools_off))
 
 
 def _calls(pending: Sequence[Pending]) -> Reply:
@@ -88,7 +129,7 @@ def _memory(talk: Conversation) -> tuple[Result, ...]:
     return tuple(found)
 
 
-def _answer(outcome: Outcome, talk: Conversation) -> str:
+def _answer(outcome: Outcome, talk: Conversation, *, may_call: bool) -> str:
     """Say what the steps came to; what is not done is said to be so."""
     parts: list[str] = []
     told = [result for result in outcome.results if result is not None]
@@ -99,7 +140,7 @@ def _answer(outcome: Outcome, talk: Conversation) -> str:
         elif result is None:
             parts.append(_unfinished(step.text, talk))
         elif result.kind == "failure":
-            parts.append(_failed(step.text, result))
+            parts.append(_failed(step.text, result if may_call else _without_tools(result)))
         elif result.kind not in {"skipped", "document"}:
             parts.append(result.sentence)
     if blocked:
@@ -133,8 +174,14 @@ def _unfinished(text: str, talk: Conversation) -> str:
     found = extract(text, seen)
     if found:
         return join(shorten(part) for part in found)
-    failure = Result("it takes a tool, and none may be called any more", kind="failure")
-    return _failed(text, failure)
+    return _failed(text, _without_tools(Result("no tool", kind="failure")))
+
+
+def _without_tools(result: Result) -> Result:
+    """Give the true reason where tools are bound, but may not be called any more."""
+    if not result.sentence.startswith("no tool"):
+        return result
+    return replace(result, sentence="it takes a tool, and none may be called any more")
 
 
 def _corrections(talk: Conversation) -> list[str]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from cogwork.core.offline.arithmetic import expressions
 from cogwork.core.offline.literals import FILLER, read_literals
-from cogwork.core.offline.names import NAME, names_in
-from cogwork.core.offline.words import STOPWORDS, stem, tokens, word_set
+from cogwork.core.offline.words import NAME, STOPWORDS, names_in, stem, tokens, word_set
 
 __all__ = ["Supply", "family", "free_text", "labelled", "supply_of", "topic"]
 

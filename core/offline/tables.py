@@ -12,21 +12,24 @@ from typing import Any
 
 from cogwork.core.offline.words import word_set
 
-__all__ = ["Table", "as_json", "figure", "read_items", "read_table"]
+__all__ = ["Table", "as_json", "figure", "is_date", "read_items", "read_table"]
 
 _MISSING = word_set("na n/a nan null none - -- ? unknown")
 _FIGURE = re.compile(
     r"^[€$£¥]?\s*([-+−]?)\s*[€$£¥]?(\d[\d,_ ]*(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?:%|€|\$|£)?$"
 )
+_CLOSING = re.compile(r"^[(\[…*#-]|.*[.:]$")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?$")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A header, rows of the same width, and which columns hold figures."""
+    """A header, rows of the same width, which columns hold figures, and rows of another width."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[int]
+    uneven: tuple[str, ...] = ()
 
     def distinct(self, column: int) -> list[str]:
         """The different values of a column, in the order of their first use."""
@@ -48,6 +51,12 @@ def figure(cell: str) -> str | None:
     return plain if math.isfinite(float(plain)) else None
 
 
+def is_date(cells: Sequence[str]) -> bool:
+    """Tell whether the cells that are not empty are ISO dates."""
+    given = [cell for cell in cells if cell]
+    return bool(given) and all(_DATE.match(cell) for cell in given)
+
+
 @lru_cache(maxsize=16)
 def read_table(text: str) -> Table | None:
     """Find the table in `text`; lines before and after it are passed over."""
@@ -55,10 +64,11 @@ def read_table(text: str) -> Table | None:
     if data is not None:
         return _from_json(data)
     lines = [line for line in text.splitlines() if line.strip()]
-    for delimiter in (",", "\t", ";", "|"):
-        if table := _delimited(lines, delimiter):
-            return table
-    return _one_column(lines)
+    found = [t for mark in (",", "\t", ";", "|") if (t := _delimited(lines, mark))]
+    if not found:
+        return _one_column(lines)
+    # the mark that parts names from names, and every row alike
+    return min(found, key=lambda t: (any(c.isdigit() for c in "".join(t.header)), len(t.uneven)))
 
 
 def as_json(text: str) -> Any:
@@ -139,11 +149,15 @@ def _text(value: Any) -> str:
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table | None:
     names = tuple(name.strip().strip("\ufeff") for name in header)
     kept = tuple(tuple(cell.strip() for cell in row) for row in rows if len(row) == len(names))
-    few = not kept or len(kept) < 0.6 * len(rows)
+    uneven = tuple(" ".join(row) for row in rows if len(row) != len(names))
+    while uneven and rows and " ".join(rows[-1]) == uneven[-1] and _CLOSING.match(uneven[-1]):
+        uneven, rows = uneven[:-1], rows[:-1]  # a remark below the table
+    few = len(kept) < 0.6 * len(rows)
     if few or all(figure(name) for name in names) or any(len(name) > 60 for name in names):
         return None
     columns = range(len(names))
-    return Table(names, kept, frozenset(c for c in columns if _holds_figures([r[c] for r in kept])))
+    numeric = frozenset(c for c in columns if _holds_figures([r[c] for r in kept]))
+    return Table(names, kept, numeric, uneven)
 
 
 def _holds_figures(cells: list[str]) -> bool:

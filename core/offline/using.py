@@ -4,26 +4,31 @@ import re
 from typing import Any
 
 from cogwork.core.offline.answers import extract, join, shorten
+from cogwork.core.offline.asking import count_items
 from cogwork.core.offline.calculating import worth
 from cogwork.core.offline.conversation import Observation
-from cogwork.core.offline.counting import count_items
-from cogwork.core.offline.desk import Attempt, Call, Desk, Found, ask
+from cogwork.core.offline.desk import Attempt, Call, CannotError, Desk, Found, Result, ask
 from cogwork.core.offline.documents import is_cut
-from cogwork.core.offline.goals import Step, is_question
+from cogwork.core.offline.goals import Step, intent, is_question, is_request, opens, phrase
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import Match, main_verb, match_tool, named_tool
 from cogwork.core.offline.measures import measures
-from cogwork.core.offline.names import NAME
-from cogwork.core.offline.phrases import intent, opens, phrase
-from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.supply import topic
 from cogwork.core.offline.tables import read_items
 from cogwork.core.offline.toolbox import KnownTool
-from cogwork.core.offline.words import stems
+from cogwork.core.offline.words import NAME, STOPWORDS, stem, stems, tokens, word_set
 
 __all__ = ["lacking", "naming", "searching", "using"]
 
 _NOTHING = re.compile(r"(?i)^\W*(?:nothing|none|no\s+\w+|empty)\b[^\n]*$")
+_LIMITING = word_set(
+    "not no without except excluding only tomorrow yesterday next last first previous ago never or"
+)
+_LISTING = word_set(
+    """file files folder folders directory directories list show find locate many count contents content
+    everything anything something named called ls dir name names recursively available give tell get
+    check verify see exist exists present look determine way ls entries"""
+)
 _YES = re.compile(r"(?i)^\W*(?:true|yes)\b")
 _NO = re.compile(
     r"(?i)^\W*(?:false|no)\b|\b(?:does\s+not|doesn't|not)\s+(?:exist|found|there)|\bmissing\b"
@@ -43,6 +48,9 @@ def using(step: Step, desk: Desk) -> Attempt:
         return None
     if match.spec is desk.tools.searcher and not _orders_search(step.text):
         return None  # searching comes after whatever may know better
+    if left := _unread(match, step):
+        listed = ", ".join(f"“{word}”" for word in left)
+        raise CannotError(f"{match.spec.name} fits, but I don't know how to tell it {listed}")
     return (yield from _use(match, step, desk))
 
 
@@ -51,12 +59,31 @@ def _is_for_reading(match: Match, step: Step) -> bool:
     if match.spec.does("list"):
         return bool(re.search(r"\.\w+$", str(match.filling.args.get(match.spec.path, ""))))
     files = read_literals(step.text).paths
-    return match.spec.does("read") and not match.spec.content and len(files) > 1
+    if not match.spec.does("read") or match.spec.content:
+        return False
+    return len(files) > 1 or is_question(step.text) or bool(measures(step.text))
+
+
+def _unread(match: Match, step: Step) -> list[str]:
+    """Return the words of a step that limit it and that no argument carries."""
+    spec, masked = match.spec, read_literals(step.text).masked
+    if spec.content:
+        return []  # whatever is written is written whole
+    known = (
+        {stem(w) for name in spec.properties for w in tokens(name)} | spec.named | spec.described
+    )
+    known |= {stem(w) for value in match.filling.args.values() for w in tokens(str(value))}
+    left = [word for word in tokens(masked) if stem(word) not in known]
+    if spec.does("list") or spec.does("exist"):
+        return [word for word in left if word in _LIMITING or word not in STOPWORDS | _LISTING]
+    return [word for word in left if word in _LIMITING]
 
 
 def lacking(step: Step, desk: Desk) -> Attempt:
     """Say what the tool that fits best would need."""
     yield from ()
+    if not is_request(step.text):
+        return None
     match = match_tool(step.text, desk.tools, desk.carried(step.text), desk.subject(step.text))
     if match and not match.spec.expression and (lacks := _lacks(match, step, desk)):
         raise CannotError(
@@ -133,7 +160,7 @@ def _told(step: Step, spec: KnownTool, seen: Observation) -> Result:
     if verdict := _verdict(text, spec):
         return _verdict_result(verdict, spec, subject, names)
     if spec.url or (spec.does("read") and spec.path and not spec.content):
-        return Result(shorten(text, 4000), text, names, "document", subject)
+        return Result(shorten(text, 4000), seen.whole, names, "document", subject)
     items = read_items(text)
     if spec.does("list") and _NOTHING.match(text):
         return Result(text, "", names, "list", subject)

@@ -1,10 +1,22 @@
-"""Words: the light reading of English that the offline model stands on."""
+"""Words and names: the light reading of English that the offline model stands on."""
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["STOPWORDS", "actions", "coverage", "sentences", "stem", "stems", "tokens", "word_set"]
+__all__ = [
+    "NAME",
+    "STOPWORDS",
+    "actions",
+    "coverage",
+    "names_in",
+    "sentences",
+    "singular",
+    "stem",
+    "stems",
+    "tokens",
+    "word_set",
+]
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]+)?|\d+(?:[.,]\d+)*")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -45,18 +57,23 @@ _ACTIONS = {
 
 
 @lru_cache(maxsize=8192)
-def stem(word: str) -> str:
-    """Return `word` in lower case without the usual endings: files, file → fil."""
+def singular(word: str) -> str:
+    """Return `word` in lower case and without the ending of a plural: Cities → city."""
     word = word.lower().removesuffix("'s")
     if len(word) <= 3:
         return word
     if word.endswith("ies") and len(word) > 4:
-        word = word[:-3] + "y"
-    elif word.endswith(("sses", "xes", "ches", "shes")):
-        word = word[:-2]
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    return _without_ending(word)
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+@lru_cache(maxsize=8192)
+def stem(word: str) -> str:
+    """Return `word` in lower case without the usual endings: files, file → fil."""
+    word = singular(word)
+    return _without_ending(word) if len(word) > 3 else word
 
 
 def _without_ending(word: str) -> str:
@@ -93,7 +110,7 @@ def actions(words: Iterable[str]) -> frozenset[str]:
 
 
 _ABBREVIATED = re.compile(r"\b(?:e\.g|i\.e|etc|approx|ca|vs|Dr|Mr|Mrs|Ms|Prof|No|Nr|St|Fig)\.$")
-_BREAK = re.compile(r"(?<=[.!?])[\"”')\]]*\s+(?=[\"“'(\[]?[A-Z0-9])|\s*\n+\s*")
+_BREAK = re.compile(r"(?<=[.!?])[\"”')\]]*\s+(?=[\"“'(\[]?[A-Z0-9])|(?<!\s)[^\S\n]*\n\s*|^\s*\n\s*")
 
 
 def sentences(text: str) -> list[str]:
@@ -114,3 +131,28 @@ def coverage(asked: Iterable[str], given: Iterable[str]) -> float:
     """Return which share of the stems `asked` for stands in `given`, in [0, 1]."""
     wanted = set(asked)
     return len(wanted & set(given)) / len(wanted) if wanted else 1.0
+
+
+NAME = re.compile(
+    r"[A-Z][\w'’.-]*[\w'’](?:\s+(?:(?:of|de|da|van|von|the)\s+)?[A-Z][\w'’-]*)*|[A-Z]\b"
+)
+# What follows a name, not a plain word, at the start of a sentence.
+_ACTS = re.compile(r"\s*(?:\(|,\s*\d|\s(?:is|was|has|had|met|said|and\s+[A-Z]|[a-z]+(?:ed|es))\b)")
+
+
+def names_in(text: str) -> list[str]:
+    """Return the capitalised names in a text, without a plain word that opens a sentence."""
+    if NAME.fullmatch(text.strip(" .?!")):
+        return [text.strip(" .?!")]
+    found = []
+    for match in NAME.finditer(text):
+        before = text[: match.start()].rstrip()
+        name = match.group()
+        if not before or before[-1] in ".?!:\n":
+            first, _, rest = name.partition(" ")
+            name = rest if not stems(first) or (rest and first.lower() in STOPWORDS) else name
+            after = text[match.end() : match.end() + 20]
+            name = name if " " in match.group() or _ACTS.match(after) else ""
+        if name and name not in {"I", "I'm"} and name.lower() not in STOPWORDS:
+            found.append(name)
+    return list(dict.fromkeys(found))

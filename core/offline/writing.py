@@ -3,17 +3,14 @@
 import re
 
 from cogwork.core.offline.answers import shorten
-from cogwork.core.offline.arguments import fill
 from cogwork.core.offline.calculating import calculating
-from cogwork.core.offline.combining import combining
-from cogwork.core.offline.consulting import consulting, consulting_past, summarizing
-from cogwork.core.offline.desk import Attempt, Call, Desk, Found, ask, refers
+from cogwork.core.offline.consulting import combining, consulting, consulting_past, summarizing
+from cogwork.core.offline.desk import Attempt, Call, CannotError, Desk, Found, Result, ask, refers
 from cogwork.core.offline.goals import Step
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.matching import main_verb
+from cogwork.core.offline.matching import fill, main_verb
 from cogwork.core.offline.measures import measures
 from cogwork.core.offline.recalling import remembering
-from cogwork.core.offline.results import CannotError, Result
 from cogwork.core.offline.using import using
 from cogwork.core.offline.words import actions, stem, stems, word_set
 
@@ -61,7 +58,7 @@ def copying(step: Step, desk: Desk) -> Attempt:
         return None
     call = Call(reader.name, {reader.path: paths[0]}, f"I need to read {paths[0]}.")
     seen = yield from ask(call)
-    return (yield from _write(desk, step.text, paths[1], seen[0].text))
+    return (yield from _write(desk, step.text, paths[1], seen[0].whole))
 
 
 def _write(desk: Desk, text: str, path: str, content: str, *, known: bool = False) -> Found[Result]:

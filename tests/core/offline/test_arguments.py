@@ -6,9 +6,8 @@ import pytest
 from langchain_core.tools import BaseTool, tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from cogwork.core.offline.arguments import fill
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.matching import match_tool
+from cogwork.core.offline.matching import fill, match_tool
 from cogwork.core.offline.toolbox import Toolbox, known_tools, listed_tools
 
 

@@ -12,7 +12,7 @@ from cogwork.tools.calculator import evaluate
     ("text", "found"),
     [
         ("What is 17.5 % of 2340?", ["17.5 / 100 * 2340"]),
-        ("What's 3 * (4+5) - 2^3?", ["3 * (4+5) - 2 ** 3"]),
+        ("What's 3 * (4+5) - 2^3?", ["3 * (4 + 5) - 2 ** 3"]),
         ("3 \u00d7 4 \u00f7 2", ["3 * 4 / 2"]),
         ("3x4", ["3 * 4"]),
         ("seven times six", ["7 * 6"]),
@@ -31,8 +31,15 @@ from cogwork.tools.calculator import evaluate
         ("compute max(3, 9) - min(1, 2)", ["max(3, 9) - min(1, 2)"]),
         ("round 3.14159 to 2 decimals", ["round(3.14159, 2)"]),
         ("Compute 3 + 4, 5 * 6 and 7 - 1.", ["3 + 4", "5 * 6", "7 - 1"]),
-        ("calculate `12*12`", ["12*12"]),
-        ("(see 3 + 4)", ["3 + 4"]),
+        ("calculate `12*12`", ["12 * 12"]),
+        ("5 percent of 5 percent of 1000", ["5 / 100 * (5 / 100 * 1000)"]),
+        ("half of a quarter of 80", ["80 / 4 / 2"]),
+        ("3 plus 4 times 2, then divided by 11", ["(3 + 4 * 2) / 11"]),
+        ("What is 15% more than 80?", ["80 * (1 + 15 / 100)"]),
+        ("1.200,50 + 1", ["1200.50 + 1"]),
+        ("12,5 * 2", ["12.5 * 2"]),
+        ("twenty-five times two hundred", ["25 * 200"]),
+        ("100 / two thirds of 90", ["100 / (2 / 3 * 90)"]),
     ],
 )
 def test_sum_is_found(text: str, found: list[str]) -> None:
@@ -50,6 +57,16 @@ def test_sum_is_found(text: str, found: list[str]) -> None:
         "read notes-2024.txt",
         "and/or",
         "version 1.2.3",
+        "(see 3 + 4)",
+        "2+2 and 3*?",
+        "2 + 2 in binary",
+        "2 + 2 apples",
+        "12 km plus 500 m",
+        "the sum of 1, 2 and 3 times 2",  # of all, or of the last?
+        "the sum of 3,5 and 10",  # 3,5 or 3 and 5?
+        "-2 squared",
+        "17 divided by 5 with remainder",
+        "x + 2",
         "",
     ],
 )

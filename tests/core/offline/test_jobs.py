@@ -120,7 +120,7 @@ CORRECTED: list[tuple[str, Calls, str]] = [
      "There is no sale.csv; I took sales.csv instead. The total of amount in sales.csv is 445.75."),
     ("Read missing.csv, compute the total of x and write it to out.txt",
      [read("missing.csv")], "So I did not compute the total of x or write it to out.txt."),
-    ("What is the population of Atlantis in cities.csv?", [read("cities.csv")], "“Atlantis” does not stand"),
+    ("What is the population of Atlantis in cities.csv?", [read("cities.csv")], "I don't understand “Atlantis”"),
     ("What was the twh of Sweden in 2031 in energy.csv?", [read("energy.csv")], "no row in energy.csv has"),
     ("What is the total of weight in sales.csv?", [read("sales.csv")], "date, region, product, amount"),
     ("Who is the director according to notes.txt?", [read("notes.txt")], "notes.txt does not say"),
@@ -152,7 +152,7 @@ def test_goal_without_a_tool_for_it_is_refused_plainly(
     made = run(goal)
     assert made.calls == []
     assert made.answer.startswith("I can't ")
-    assert "no tool for it" in made.answer
+    assert "I know no tool or rule for" in made.answer
     assert (root / "notes.txt").exists()
 
 

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogwork.core.offline.figures import Reading
+from cogwork.core.offline.desk import CannotError
 from cogwork.core.offline.queries import read_query
-from cogwork.core.offline.readings import consult
-from cogwork.core.offline.results import CannotError
+from cogwork.core.offline.readings import Reading, consult
 from cogwork.core.offline.tables import read_table
 
 SALES = """date,region,product,amount,quantity,paid
@@ -84,11 +83,14 @@ def test_column_and_year_are_the_ones_that_are_meant(question: str, expected: li
 @pytest.mark.parametrize(
     ("question", "sentence"),
     [
-        ("Which product has the lowest amount?", "Gadget has the lowest amount: 45.25."),
+        (
+            "Which product has the lowest amount?",
+            "Gadget has the lowest amount of a single row: 45.25.",
+        ),
         ("top 2 regions by quantity", "By highest quantity: East (5), North (3)."),
         (
             "Which region has the second highest amount?",
-            "North has the second highest amount: 120.50.",
+            "North has the second highest amount of a single row: 120.50.",
         ),
         (
             "rank the products by amount",
@@ -103,7 +105,7 @@ def test_column_and_year_are_the_ones_that_are_meant(question: str, expected: li
         ("Was South paid?", "No: the paid where region is South is no."),
         (
             "Is South over 100 in amount?",
-            "No: there is no row where region is South and amount is over 100.",
+            "No: there is no row where amount is over 100 and region is South.",
         ),
     ],
 )

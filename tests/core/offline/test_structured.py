@@ -313,3 +313,24 @@ async def test_the_projects_own_structured_output_takes_it_as_it_is() -> None:
     assert steps == ["Read a.csv", "Compute the mean of x"]
     with pytest.raises(StructuredOutputError, match="the text gives no age"):
         await structured_output(model, Person, "Bob likes tea.")
+
+
+class Explained(BaseModel):
+    answer: str
+    explanation: str
+    confidence: float
+
+
+@pytest.mark.parametrize(
+    "goal", ["What is the capital of France?", "Total of weight in sales.csv?"]
+)
+def test_a_refusal_is_no_answer_to_be_put_into_a_form(run: Callable[..., Any], goal: str) -> None:
+    thread = run(goal).messages
+    assert thread[-1].content.startswith("I can't")
+    with pytest.raises(OutputParserException, match="the text gives no answer"):
+        filled(Explained, [*thread, HumanMessage("Give your answer in the required form.")])
+
+
+def test_a_confidence_that_nothing_measures_is_not_made_up() -> None:
+    with pytest.raises(OutputParserException, match="no confidence"):
+        filled(Explained, "Question: Who founded Acme?\nContext: Ada founded Acme.")

@@ -175,3 +175,38 @@ def test_an_orphaned_observation_is_still_read(tools: list[Any]) -> None:
 def test_messages_without_a_request_are_answered_all_the_same() -> None:
     for thread in ([SystemMessage("You are helpful.")], [AIMessage("Hi.")], [HumanMessage("")]):
         assert OfflineChatModel().invoke(thread).content
+
+
+def test_it_looks_back_only_where_it_was_asked_to(run: Run) -> None:
+    thread = run("What is 3 * 4?", before=run("What is 2 + 3?").messages).messages
+    assert run("What was the first result?", before=thread).answer == "2 + 3 is 5."
+    assert run("What was the last result?", before=thread).answer == "3 * 4 is 12."
+    for question in ("Why?", "How do you know?", "What is my name?", "What was the question?"):
+        assert run(question, before=thread).answer.startswith("I can't answer")
+
+
+def test_conditions_of_an_earlier_question_are_not_dropped_without_a_word(run: Run) -> None:
+    thread = run("What is the total of amount in sales.csv for North?").messages
+    assert run("And the mean?", before=thread).answer.startswith("I can't answer")
+    assert run("And for South?", before=thread).answer.startswith("I can't answer")
+
+
+def test_a_tool_that_may_not_be_called_any_more_is_not_said_to_be_missing(
+    tools: list[Any], run: Run
+) -> None:
+    thread = run(JOB).messages[:3]
+    answer = OfflineChatModel().invoke([*thread, HumanMessage(CLOSINGS[0])])
+    assert "it takes a tool, and none may be called any more" in answer.content
+    assert "bound" not in answer.content
+
+
+def test_a_copy_is_the_same_to_the_last_byte(run: Run, root: Path) -> None:
+    (root / "log.txt").write_text("ERROR disk full\n\n")
+    run("Copy log.txt to log2.txt")
+    assert (root / "log2.txt").read_bytes() == (root / "log.txt").read_bytes()
+
+
+@pytest.mark.parametrize("text", ["- do 1\n" * 20_000, "a" * 100_000, "1+" * 50_000, "[" * 20_000])
+def test_what_is_too_long_to_be_a_request_is_refused_at_once(tools: list[Any], text: str) -> None:
+    answer = OfflineChatModel().bind_tools(tools).invoke(text)
+    assert "characters, and I follow at most" in answer.content
