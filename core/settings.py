@@ -89,9 +89,11 @@ class Settings(BaseSettings):
         max_retries: Further tries of a model call that failed transiently.
         fallbacks: Models to try, in order, when `model` fails. In an environment
             variable they are separated by commas.
-        embeddings: Name of the embeddings.
+        embeddings: Name for `cogwork.core.embeddings.create_embeddings`.
         checkpointer: URL for `cogwork.memory.create_checkpointer`; a relative path
             starts at the working folder.
+        store: Folder of the memories, or a URL for `cogwork.memory.ChromaStore`; a relative
+            path starts at the working folder.
         root: The folder that file tools may touch.
         max_steps: Turns of an agent before it must answer from what it found.
         tool_timeout: Seconds that one tool call may take.
@@ -114,6 +116,7 @@ class Settings(BaseSettings):
     fallbacks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     embeddings: str = "static"
     checkpointer: str = "sqlite:///.cogwork/checkpoints.sqlite"
+    store: str = ".cogwork/memory"
     root: Annotated[Path, AfterValidator(_expand_home)] = Path()
     max_steps: Annotated[int, _Number, Field(ge=1)] = 10
     tool_timeout: Seconds = 60

