@@ -4,11 +4,14 @@ import re
 
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
+from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 from scripted import ScriptedChatModel, calls
 
 from cogwork.nodes.action import make_act
+from cogwork.nodes.memorize import make_memorize
 from cogwork.nodes.observation import make_observe
+from cogwork.nodes.recall import make_recall
 from cogwork.nodes.response import make_respond
 from cogwork.nodes.thought import make_think
 from cogwork.tools.base import tool
@@ -57,6 +60,9 @@ NODES = {
     "act": (make_act([add]), CALL.tool_calls[0]),
     "observe": (make_observe(), ACTED),
     "observe, the limit": (make_observe(max_steps=1), ACTED),
+    "recall": (make_recall(user="ada", store=InMemoryStore()), ASKED),
+    "recall, promoting": (make_recall(user="ada", store=InMemoryStore(), promote=True), ASKED),
+    "memorize": (make_memorize(user="ada", store=InMemoryStore()), ASKED),
     "respond": (make_respond(model('{"total": 3}'), Sum), ACTED),
 }
 

@@ -1,0 +1,148 @@
+"""What the memories need of a store: hybrid search, and reading a namespace whole.
+
+Any LangGraph store will do. One that also has `search_text` is searched by meaning and by
+words at once; one with neither vectors nor `search_text` is read and compared word by word.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
+
+from cogwork.core.bridge import in_thread
+from cogwork.memory.ranking import fuse, overlap
+
+__all__ = ["Hit", "Namespace", "TextSearch", "get_many", "put_many", "read_all", "search_hybrid"]
+
+Namespace = tuple[str, ...]
+
+_PAGE = 5_000
+
+
+@runtime_checkable
+class TextSearch(Protocol):
+    """A store that also searches full text."""
+
+    def search_text(
+        self,
+        namespace_prefix: Namespace,
+        /,
+        query: str,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the name is LangGraph's
+        limit: int = 10,
+        offset: int = 0,
+    ) -> list[SearchItem]:
+        """Return the items with words of the query, best BM25 first, higher is better."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item that a query found.
+
+    Args:
+        item: What the store holds.
+        relevance: Between 0 and 1: the logistic function of the fused z-scores when the
+            store searches words too, else the cosine.
+        similarity: Cosine to the query; None where only its words were found.
+        shares_words: Whether full text found it.
+    """
+
+    item: Item
+    relevance: float
+    similarity: float | None
+    shares_words: bool
+
+
+async def search_hybrid(
+    store: BaseStore,
+    namespace: Namespace,
+    query: str,
+    *,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name is LangGraph's
+    limit: int = 40,
+) -> list[Hit]:
+    """Return what is nearest in meaning and what shares words, most relevant first.
+
+    Args:
+        store: Any LangGraph store.
+        namespace: Where to look; what lies under it is searched too.
+        query: What is asked; a blank one finds nothing.
+        filter: LangGraph's filter on the values.
+        limit: How many candidates each of the two searches may give.
+    """
+    if not query.strip():
+        return []
+    wanted = dict(filter) if filter else None
+    if not isinstance(store, TextSearch):
+        near = await store.asearch(namespace, query=query, filter=wanted, limit=limit)
+        if any(item.score is not None for item in near) or not near:
+            return _by_meaning(near)
+        return _by_words(query, await read_all(store, namespace, filter=filter))[:limit]
+    near, named = await asyncio.gather(
+        store.asearch(namespace, query=query, filter=wanted, limit=limit),
+        in_thread(None, store.search_text, namespace, query, filter=wanted, limit=limit),
+    )
+    similarity = {_place(item): item.score for item in near if item.score is not None}
+    bm25 = {_place(item): item.score or 0.0 for item in named}
+    items = {_place(item): item for item in [*near, *named]}
+    fused = fuse(similarity, bm25)
+    hits = [
+        Hit(items[place], 1 / (1 + math.exp(-z)), similarity.get(place), place in bm25)
+        for place, z in fused.items()
+    ]
+    return sorted(hits, key=lambda hit: -hit.relevance)
+
+
+async def read_all(
+    store: BaseStore,
+    namespace: Namespace,
+    *,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name is LangGraph's
+) -> list[Item]:
+    """Return every item of a namespace, each once, in the store's order."""
+    found: dict[tuple[Namespace, str], Item] = {}
+    for offset in range(0, 10**9, _PAGE):
+        page = await store.asearch(
+            namespace, filter=dict(filter) if filter else None, limit=_PAGE, offset=offset
+        )
+        found.update({_place(item): item for item in page})
+        if len(page) < _PAGE:
+            break
+    return list(found.values())
+
+
+async def get_many(store: BaseStore, places: list[tuple[Namespace, str]]) -> list[Item | None]:
+    """Return the items at these places, None where there is none, in one batch."""
+    if not places:
+        return []
+    found: list[Any] = await store.abatch([GetOp(namespace, key) for namespace, key in places])
+    return found
+
+
+async def put_many(store: BaseStore, writes: list[PutOp]) -> None:
+    """Write in one batch."""
+    if writes:
+        await store.abatch(writes)
+
+
+def _by_meaning(near: list[SearchItem]) -> list[Hit]:
+    return [
+        Hit(item, min(max(item.score, 0.0), 1.0), item.score, False)
+        for item in near
+        if item.score is not None and math.isfinite(item.score)
+    ]
+
+
+def _by_words(query: str, items: list[Item]) -> list[Hit]:
+    scored = [(overlap(query, str(item.value.get("text", ""))), item) for item in items]
+    hits = [Hit(item, score, None, shares_words=True) for score, item in scored if score > 0]
+    return sorted(hits, key=lambda hit: -hit.relevance)
+
+
+def _place(item: Item) -> tuple[Namespace, str]:
+    return item.namespace, item.key

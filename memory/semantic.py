@@ -1,0 +1,268 @@
+"""Semantic memory: what is known, found by meaning and by words, merged, forgotten.
+
+Methods are async; synchronous code runs them by `run_blocking` of `cogwork.core.bridge`,
+as in `run_blocking(memory.search, "query")`.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from langgraph.store.base import BaseStore
+
+from cogwork.core.errors import ConfigurationError
+from cogwork.memory.consolidation import Consolidation, ConsolidationReport
+from cogwork.memory.facts import Facts, Memory
+from cogwork.memory.ranking import Weights, blend, usefulness
+from cogwork.memory.retrieval import Hit, Namespace, get_many, put_many, search_hybrid
+from cogwork.memory.sameness import digest, says_the_same
+from cogwork.memory.turns import turn
+
+__all__ = ["SemanticMemory"]
+
+_SOURCES = 20
+
+
+class SemanticMemory:
+    """Knowledge under one namespace of a LangGraph store.
+
+    The same text is one memory, however often it is remembered; so are near texts (by
+    default: cosine of at least 0.95 and the same names, numbers and words).
+
+    Args:
+        store: Any LangGraph store; with vectors it finds by meaning, with `search_text` by
+            words too.
+        namespace: Whose knowledge this is, such as `user_namespace("ada")`.
+        capacity: How many memories are kept; beyond, the least useful go first.
+        near: Cosine from which two texts may be merged.
+        same: Whether two near texts say the same.
+        weights: How searches rank.
+        clock: Seconds since the epoch.
+
+    Raises:
+        ConfigurationError: The namespace is empty or a limit impossible.
+    """
+
+    def __init__(
+        self,
+        store: BaseStore,
+        namespace: Namespace,
+        *,
+        capacity: int = 10_000,
+        near: float = 0.95,
+        same: Callable[[str, str], bool] = says_the_same,
+        weights: Weights | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not namespace:
+            raise ConfigurationError("the namespace is empty; name whose memory this is")
+        if capacity < 1:
+            raise ConfigurationError(f"capacity is {capacity}; it must be 1 or more")
+        self._facts = Facts(store, tuple(namespace))
+        self._store = store
+        self._capacity = capacity
+        self._near = near
+        self._same = same
+        self._weights = weights or Weights()
+        self._clock = clock
+        self._consolidation = Consolidation(self._facts, near=near, same=same, clock=clock)
+
+    async def remember(
+        self, text: str, *, metadata: Mapping[str, Any] | None = None, importance: float = 0.5
+    ) -> Memory:
+        """Keep a text; one that is known already is merged and counted in `repeats`.
+
+        Args:
+            text: What to know.
+            metadata: JSON; of a merged memory the newer values win.
+            importance: Between 0 and 1; of a merged memory the higher one stays.
+
+        Raises:
+            ConfigurationError: The text is blank or the importance impossible.
+        """
+        if not text.strip():
+            raise ConfigurationError("the text to remember is blank; pass some words")
+        if not 0 <= importance <= 1:
+            raise ConfigurationError(f"importance is {importance}; it lies between 0 and 1")
+        now, key = self._clock(), digest(text)
+        new = Memory(key, text, dict(metadata or {}), importance, created_at=now, used_at=now)
+        (known,) = await self._facts.read([key])
+        twin = known.id if known else await self._find_twin(text) or key
+        async with turn(self._facts.facts):
+            (old,) = await self._facts.read([twin])
+            return await (self._merge(old, new) if old else self._add(new))
+
+    async def search(
+        self,
+        query: str,
+        k: int = 5,
+        *,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name is LangGraph's
+        min_similarity: float = 0.0,
+        touch: bool = True,
+    ) -> list[Memory]:
+        """Return the best memories for a query, best first, and count the access.
+
+        Args:
+            query: What is asked; a blank one finds nothing.
+            k: How many at most.
+            filter: LangGraph's filter on the metadata.
+            min_similarity: Least cosine of what shares no word with the query, where the
+                store searches words; else of everything.
+            touch: Whether this counts as an access.
+        """
+        wanted = {"metadata": dict(filter)} if filter else None
+        hits = await search_hybrid(
+            self._store, self._facts.facts, query, filter=wanted, limit=max(4 * k, 40)
+        )
+        ranked = await self._rank(
+            [h for h in hits if h.shares_words or (h.similarity or 0.0) >= min_similarity]
+        )
+        best = ranked[: max(k, 0)]
+        return await self._touch(best) if touch else best
+
+    async def get(self, key: str) -> Memory | None:
+        """Return a memory by its id, without counting an access."""
+        (found,) = await self._facts.read([key])
+        return found
+
+    async def everything(self) -> list[Memory]:
+        """Return every memory, oldest first, without counting an access."""
+        return await self._facts.read_all()
+
+    async def update_importance(self, key: str, delta: float) -> Memory:
+        """Add to a memory's importance, which stays between 0 and 1.
+
+        Raises:
+            ConfigurationError: There is no such memory.
+        """
+        async with turn(self._facts.facts):
+            (found,) = await self._facts.read([key])
+            if found is None:
+                raise ConfigurationError(f"no memory has the id '{key}'; search for it first")
+            importance = min(max(found.importance + delta, 0.0), 1.0)
+            rated = replace(found, importance=importance, used_at=self._clock())
+            await put_many(self._store, [self._facts.write_usage(rated)])
+            return rated
+
+    async def forget(self, key: str) -> bool:
+        """Delete a memory; False when there was none."""
+        async with turn(self._facts.facts):
+            (found,) = await self._facts.read([key])
+            if found is None:
+                return False
+            count = await self._facts.note("count") - 1
+            writes = [*self._facts.remove(key), self._facts.write_note("count", max(count, 0))]
+            await put_many(self._store, writes)
+            return True
+
+    async def consolidate(
+        self, *, unimportant: float = 0.2, untouched_days: float = 30.0, limit: int = 1_000
+    ) -> ConsolidationReport:
+        """Merge near-duplicates and forget what is unimportant and untouched.
+
+        Only what was added since the last call is compared, `limit` texts a call.
+
+        Args:
+            unimportant: Importance below which a memory may be forgotten.
+            untouched_days: Days without use after which it is.
+            limit: How many new texts to look at.
+        """
+        async with turn(self._facts.facts):
+            return await self._consolidation.run(unimportant, untouched_days, limit)
+
+    async def undo(self, report_id: str) -> int:
+        """Bring back what a consolidation merged and forgot; return how many memories.
+
+        Raises:
+            ConfigurationError: There is no such report, or it is older than 30 days.
+        """
+        async with turn(self._facts.facts):
+            return await self._consolidation.undo(report_id)
+
+    async def _find_twin(self, text: str) -> str | None:
+        near = await self._store.asearch(self._facts.facts, query=text, limit=8)
+        for item in near:
+            is_near = item.score is not None and item.score >= self._near
+            if is_near and self._same(text, item.value["text"]):
+                return item.key
+        return None
+
+    async def _merge(self, old: Memory, new: Memory) -> Memory:
+        merged = replace(
+            old,
+            metadata={**old.metadata, **new.metadata},
+            importance=max(old.importance, new.importance),
+            repeats=old.repeats + 1,
+            used_at=new.used_at,
+        )
+        if old.id == new.id and merged.metadata == old.metadata:
+            await put_many(self._store, [self._facts.write_usage(merged)])
+            return merged
+        source = {"text": new.text, "metadata": new.metadata, "at": new.created_at}
+        merged = replace(merged, provenance=(*old.provenance, source)[-_SOURCES:])
+        await put_many(self._store, self._facts.write(merged))
+        return merged
+
+    async def _add(self, new: Memory) -> Memory:
+        count = await self._facts.note("count") + 1
+        writes = [*self._facts.write(new), self._facts.write_note("count", count)]
+        await put_many(self._store, writes)
+        if count > self._capacity:
+            await self._evict(new.id)
+        return new
+
+    async def _evict(self, spared: str) -> None:
+        """Delete the least useful, some in advance, so that full memories are not read often."""
+        now = self._clock()
+        kept = await self._facts.read_all()
+        excess = len(kept) - self._capacity
+        if excess > 0:
+            excess += self._capacity // 50
+        order = sorted(
+            (memory for memory in kept if memory.id != spared),
+            key=lambda m: usefulness(
+                m.importance,
+                now - m.used_at,
+                m.accesses,
+                half_life_days=self._weights.half_life_days,
+            ),
+        )
+        gone = order[: max(excess, 0)]
+        writes = [write for memory in gone for write in self._facts.remove(memory.id)]
+        await put_many(
+            self._store, [*writes, self._facts.write_note("count", len(kept) - len(gone))]
+        )
+
+    async def _rank(self, hits: list[Hit]) -> list[Memory]:
+        now = self._clock()
+        found = await self._facts.read([hit.item.key for hit in hits])
+        ranked = [
+            replace(
+                memory,
+                score=blend(hit.relevance, memory.importance, now - memory.used_at, self._weights),
+                similarity=hit.similarity,
+            )
+            for hit, memory in zip(hits, found, strict=True)
+            if memory is not None
+        ]
+        return sorted(ranked, key=lambda memory: (-memory.score, memory.id))
+
+    async def _touch(self, memories: list[Memory]) -> list[Memory]:
+        now = self._clock()
+        async with turn(self._facts.facts):
+            usage = await get_many(self._store, [(self._facts.usage, m.id) for m in memories])
+            counted = [
+                replace(m, **{**item.value, "accesses": item.value["accesses"] + 1, "used_at": now})
+                if item
+                else m
+                for m, item in zip(memories, usage, strict=True)
+            ]
+            writes = [
+                self._facts.write_usage(memory)
+                for memory, item in zip(counted, usage, strict=True)
+                if item
+            ]
+            await put_many(self._store, writes)
+        return counted

@@ -1,0 +1,129 @@
+"""One SQLite file: commits shared by the threads that wait for them, reads beside them."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from cogwork.core.errors import MemoryStoreError
+from cogwork.memory.store.group_commit import GroupCommit
+
+__all__ = ["SqliteFile", "explained"]
+
+T = TypeVar("T")
+_ADVICE = {  # by the start of SQLite's name for the error
+    "SQLITE_BUSY": "another program is writing to it; close that one",
+    "SQLITE_CANTOPEN": "make its folder writable or choose another",
+    "SQLITE_CORRUPT": "the file is damaged; restore a copy, or move it away to start afresh",
+    "SQLITE_FULL": "free some disk space; what was stored before is intact",
+    "SQLITE_IOERR": "the disk is full, over quota or failing; what was stored before is intact",
+    "SQLITE_NOTADB": "the file is something else or damaged; move it away or choose another folder",
+    "SQLITE_READONLY": "make the file and its folder writable or choose another",
+    "SQLITE_TOOBIG": "the value is larger than a gigabyte; store a reference to it instead",
+}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raise what SQLite says as errors that name the way out."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        advice = next((text for start, text in _ADVICE.items() if name.startswith(start)), "")
+        raise MemoryStoreError(
+            f"memory store '{path}': {error}" + (f"; {advice}" if advice else ""),
+            details={"path": str(path), "sqlite": name},
+            transient=name.startswith("SQLITE_BUSY"),
+        ) from error
+
+
+class SqliteFile:
+    """Connections to a file in write-ahead mode with full synchronisation.
+
+    `write` commits what all waiting threads brought in one transaction: the first of
+    them does it for the others. `read` lends a connection of its own to each reader.
+
+    Args:
+        path: The file; it is created.
+        prepare: Called with the first connection, to create or migrate tables.
+
+    Raises:
+        MemoryStoreError: The file cannot be opened, now or later.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        self.path = path
+        self._group = GroupCommit(self._transact)
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        with explained(path):
+            self._writer = self._connect()
+            try:
+                self._writer.execute("PRAGMA journal_mode = WAL")
+                self._writer.execute("PRAGMA synchronous = FULL")
+                prepare(self._writer)
+            except BaseException:
+                self._writer.close()
+                raise
+
+    def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run `work` in a transaction and return its result once that is durable."""
+        with explained(self.path):
+            return self._group.write(work)
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that sees what is committed."""
+        self._require_open()
+        with explained(self.path):
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._connect()
+                connection.execute("PRAGMA query_only = 1")
+            try:
+                yield connection
+            finally:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
+
+    def close(self) -> None:
+        """Wait for the commit that is under way and close all connections."""
+        with self._group.lock:
+            self._closed = True
+            self._writer.close()
+            while self._readers:
+                self._readers.pop().close()
+
+    def _transact(self, work: Callable[[sqlite3.Cursor], None]) -> None:
+        self._require_open()
+        cursor = self._writer.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            work(cursor)
+            cursor.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+        finally:
+            cursor.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise MemoryStoreError(
+                f"memory store '{self.path.parent}' was closed; create another to go on"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=30, check_same_thread=False, isolation_level=None
+        )
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA mmap_size = 268435456")
+        return connection

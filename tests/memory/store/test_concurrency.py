@@ -1,0 +1,121 @@
+"""Many threads and tasks at once: no lost update, no deadlock."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from langgraph.store.base import PutOp
+
+from cogwork.memory.store import ChromaStore
+
+BOTH = pytest.mark.parametrize("kind", ["sqlite", "postgres"], indirect=True)
+
+
+@BOTH
+def test_eight_threads_lose_no_write(store):
+    def work(number):
+        for step in range(30):
+            store.put(("t", str(number)), f"k{step}", {"text": f"tea {number} {step}", "n": step})
+            assert store.get(("t", str(number)), f"k{step}").value["n"] == step
+            if step % 5 == 0:
+                assert store.search(("t", str(number)), query=f"tea {number} {step}", limit=1)
+            if step % 3 == 0:
+                store.delete(("t", str(number)), f"k{step}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(store.search((), limit=1000)) == 8 * 20
+    assert store.stats().vectors == 8 * 20
+    assert len(store.search((), query="tea", limit=1000)) == 8 * 20
+
+
+@BOTH
+async def test_two_hundred_tasks_lose_no_write(store):
+    async def work(number):
+        await store.aput(("t", str(number % 7)), f"k{number}", {"text": f"tea {number}"})
+        found = await store.asearch(("t", str(number % 7)), query=f"tea {number}", limit=200)
+        assert f"k{number}" in {item.key for item in found}
+        assert (await store.aget(("t", str(number % 7)), f"k{number}")).value["text"]
+
+    await asyncio.gather(*(work(number) for number in range(200)))
+    assert len(await store.asearch((), limit=1000)) == 200
+
+
+def held(began, release):
+    def work(cursor):
+        began.set()
+        release.wait(30)
+
+    return work
+
+
+def wait_for_writers(store, count):
+    while len(store._records._file._group._waiting) < count:
+        threading.Event().wait(0.001)
+
+
+def test_threads_that_write_at_once_share_commits(store):
+    """One transaction holds up the rest, which then go into one more."""
+    file, began, release = store._records._file, threading.Event(), threading.Event()
+    transactions, transact = [], file._group._transact
+
+    def counted(work):
+        transactions.append(len(file._group._waiting))
+        transact(work)
+
+    file._group._transact = counted
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(file.write, held(began, release))
+        began.wait(30)
+        others = [pool.submit(store.put, ("a",), str(number), {}) for number in range(8)]
+        wait_for_writers(store, 8)
+        release.set()
+        for future in (first, *others):
+            future.result(30)
+    assert len(transactions) == 2
+    assert len(store.search(("a",))) == 8
+
+
+def test_one_that_fails_in_a_shared_commit_spares_the_others(store):
+    file = store._records._file
+    began, release = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(file.write, held(began, release))
+        began.wait(30)
+        good = pool.submit(store.put, ("a",), "good", {"n": 1})
+        bad = pool.submit(file.write, lambda cursor: 1 / 0)
+        wait_for_writers(store, 2)
+        release.set()
+        first.result(30)
+        good.result(30)
+        assert isinstance(bad.exception(30), ZeroDivisionError)
+    assert store.get(("a",), "good").value == {"n": 1}
+
+
+async def test_a_store_is_an_async_context_manager(tmp_path):
+    async with ChromaStore(tmp_path / "s", embeddings=None) as store:
+        await store.abatch([PutOp(("a",), "k", {"n": 1})])
+    with ChromaStore(tmp_path / "s", embeddings=None) as store:
+        assert store.get(("a",), "k").value == {"n": 1}
+
+
+async def test_a_graph_remembers_across_threads_of_conversation(store):
+    from langgraph.graph import START, StateGraph
+    from langgraph.runtime import Runtime
+    from typing_extensions import TypedDict
+
+    class State(TypedDict):
+        text: str
+
+    async def remember(state: State, runtime: Runtime) -> State:
+        found = await runtime.store.asearch(("notes",), query=state["text"], limit=1)
+        await runtime.store.aput(("notes",), state["text"], {"text": state["text"]})
+        return {"text": found[0].key if found else "nothing"}
+
+    graph = StateGraph(State)
+    graph.add_node("remember", remember)
+    graph.add_edge(START, "remember")
+    compiled = graph.compile(store=store)
+    assert (await compiled.ainvoke({"text": "green tea"}))["text"] == "nothing"
+    assert (await compiled.ainvoke({"text": "green teapot"}))["text"] == "green tea"

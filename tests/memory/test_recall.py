@@ -1,0 +1,123 @@
+import pytest
+from embedding import STORES, open_store
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cogwork.core.errors import ConfigurationError
+from cogwork.memory.experience import Experience, Outcome, importance_of
+from cogwork.memory.recall import Memories
+from cogwork.memory.working import merge_working, working_item
+
+NS = ("tests", "ada")
+unit = st.floats(0, 1)
+
+
+class Clock:
+    now = 1e9
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture(params=STORES)
+def store(request, tmp_path):
+    with open_store(request.param, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def memories(store):
+    return Memories(store, NS, clock=Clock())
+
+
+async def test_one_question_reaches_all_memories(memories):
+    await memories.semantic.remember("The printer in room 12 needs blue toner")
+    await memories.semantic.remember("Bob plays chess")
+    await memories.episodic.record("Ada refilled the toner of the printer")
+    held = [working_item("The printer is being repaired", id="w", now=1e9)]
+    found = await memories.recall("printer toner", working=held)
+    assert {one.source for one in found[:3]} == {"working", "episodic", "semantic"}
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert all(0 < one.score <= 1 for one in found)
+    assert "chess" not in found[0].text
+
+
+async def test_what_several_memories_say_comes_once_with_its_sources(memories):
+    await memories.semantic.remember("The printer needs blue toner")
+    await memories.episodic.record("the printer needs blue toner!")
+    held = [working_item("The printer needs blue toner", id="w", now=1e9)]
+    (one,) = await memories.recall("blue toner", working=held)
+    assert (one.source, one.also_in) == ("working", ("episodic", "semantic"))
+
+
+async def test_memories_can_be_left_out_and_results_limited(memories):
+    for place in range(9):
+        await memories.semantic.remember(f"printer {place}")
+        await memories.episodic.record(f"printer event {place}")
+    found = await memories.recall("printer", 3, sources=["episodic"])
+    assert [one.source for one in found] == ["episodic"] * 3
+    assert len(await memories.recall("printer", 4)) == 4
+    assert await memories.recall("printer", 0) == await memories.recall(" ") == []
+
+
+async def test_what_shares_nothing_with_the_query_can_be_kept_out(memories):
+    await memories.semantic.remember("Bob plays chess")
+    await memories.episodic.record("Bob won a game")
+    assert await memories.recall("zinc quota", min_similarity=0.3) == []
+
+
+async def test_promoted_twice_is_held_once_and_never_settled(memories):
+    await memories.semantic.remember("The printer needs blue toner", importance=1.0)
+    working = []
+    for _ in range(2):
+        found = await memories.recall("toner", working=working)
+        working = merge_working(working, memories.promote(found))
+    assert [item.source for item in working] == ["semantic"]
+    assert await memories.settle(working) == []
+
+
+async def test_what_is_important_in_working_memory_becomes_knowledge(memories):
+    working = [
+        working_item("Ada is allergic to nuts", importance=0.9, source="user"),
+        working_item("It is raining", importance=0.2),
+    ]
+    (kept,) = await memories.settle(working)
+    assert (kept.text, kept.metadata) == ("Ada is allergic to nuts", {"source": "user"})
+    assert len(await memories.semantic.everything()) == 1
+
+
+async def test_experience_leaves_an_episode_knowledge_and_a_pattern(memories):
+    experience = Experience("The login times out", "restart the proxy", tags=("ops",), complexity=1)
+    learned = await memories.learn_from_experience(experience, Outcome(1, 1, "it works again"))
+    assert (learned.episode.outcome, learned.episode.importance) == ("success", 1.0)
+    (knowledge,) = learned.knowledge
+    assert knowledge.text == "The login times out → restart the proxy succeeded: it works again"
+    assert knowledge.metadata["episode"] == learned.episode.id
+    assert [p.action for p in await memories.patterns.suggest("login times out")] == [
+        "restart the proxy"
+    ]
+    assert [e.id for e in await memories.episodic.by_tag("ops")] == [learned.episode.id]
+
+
+async def test_lessons_of_the_experience_are_taken_as_they_are(memories):
+    experience = Experience("a case", "an act", lessons=("Proxies leak.", "  "))
+    learned = await memories.learn_from_experience(experience, Outcome(False))
+    assert [known.text for known in learned.knowledge] == ["Proxies leak."]
+    assert learned.episode.outcome == "failure"
+
+
+async def test_an_impossible_outcome_writes_nothing(memories):
+    with pytest.raises(ConfigurationError):
+        await memories.learn_from_experience(Experience("a", "b"), Outcome(1, reward=7))
+    assert await memories.episodic.recent() == []
+
+
+@given(unit, st.floats(-1, 1), unit)
+def test_importance_grows_with_success_size_of_reward_and_complexity(success, reward, complexity):
+    here = importance_of(success, reward, complexity)
+    assert 0.2 <= here <= 1
+    assert importance_of(1, reward, complexity) >= here
+    assert importance_of(success, 1, complexity) >= here
+    assert importance_of(success, reward, 1) >= here
+    assert importance_of(success, -reward, complexity) == here

@@ -1,0 +1,161 @@
+import json
+
+import pytest
+from embedding import HybridStore, gram_store
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.graph import START, StateGraph
+from langgraph.store.memory import InMemoryStore
+from scripted import ScriptedChatModel, calls
+from typing_extensions import TypedDict
+
+from cogwork.core.bridge import run_blocking
+from cogwork.core.errors import ConfigurationError
+from cogwork.core.messages import Messages
+from cogwork.memory.namespaces import user_namespace
+from cogwork.memory.recall import Memories, Recollection
+from cogwork.nodes.memorize import Fact, draw_facts, make_memorize
+from cogwork.nodes.recall import Recalled, make_recall
+
+ADA = {"configurable": {"user_id": "ada"}}
+
+
+class State(TypedDict, total=False):
+    messages: Messages
+    recalled: Recalled
+    memorized: list[str]
+
+
+@pytest.fixture(params=[InMemoryStore, HybridStore])
+def store(request):
+    return gram_store(request.param)
+
+
+def build(store, **options):
+    builder = StateGraph(State)
+    builder.add_node("memorize", make_memorize(**options))
+    builder.add_edge(START, "memorize")
+    return builder.compile(store=store)
+
+
+def known(store, user="ada"):
+    found = run_blocking(Memories(store, user_namespace(user)).semantic.everything)
+    return [memory.text for memory in found]
+
+
+def test_what_the_user_states_is_kept_and_the_rest_is_not(store):
+    said = "Hello! My sister works in Zurich. What is the time there? Please write her a mail."
+    result = build(store).invoke({"messages": said}, ADA)
+    assert result["memorized"] == ["My sister works in Zurich."] == known(store)
+    assert [message.type for message in result["messages"]] == ["human"]
+
+
+def test_only_what_is_new_is_kept(store):
+    graph = build(store)
+    assert graph.invoke({"messages": "My sister works in Zurich."}, ADA)["memorized"]
+    assert not graph.invoke({"messages": "my sister works in Zurich"}, ADA)["memorized"]
+    assert graph.invoke({"messages": "My sister works in Basel."}, ADA)["memorized"]
+    assert known(store) == ["My sister works in Zurich.", "My sister works in Basel."]
+
+
+def test_what_was_recalled_is_not_memorized_again(store):
+    recalled = [Recollection("My sister works in Zurich.", "episodic", "1", 1, 1, 0)]
+    asked = {"messages": "My sister works in Zurich!", "recalled": recalled}
+    assert build(store).invoke(asked, ADA)["memorized"] == []
+    assert known(store) == []
+
+
+def test_a_conversation_of_recalls_never_grows_the_memory(store):
+    builder = StateGraph(State)
+    builder.add_node("recall", make_recall())
+    builder.add_node(
+        "answer",
+        lambda state: {"messages": [AIMessage(" ".join(r.text for r in state["recalled"]))]},
+    )
+    builder.add_node("memorize", make_memorize())
+    for one, other in ((START, "recall"), ("recall", "answer"), ("answer", "memorize")):
+        builder.add_edge(one, other)
+    graph = builder.compile(store=store)
+    result = graph.invoke({"messages": "I prefer green tea."}, ADA)
+    for _ in range(5):
+        asked = [*result["messages"], HumanMessage("What do I prefer, green tea?")]
+        result = graph.invoke({"messages": asked}, ADA)
+        assert "I prefer green tea." in result["messages"][-1].text
+    assert known(store) == ["I prefer green tea."]
+
+
+def test_only_the_users_words_of_this_turn_are_looked_at(store):
+    messages = [
+        HumanMessage("My dog is called Rex."),
+        AIMessage("Your cat is called Tom."),
+        HumanMessage("I live in Basel."),
+        calls(("lookup", {})),
+        ToolMessage("My bank is Evil Corp.", tool_call_id="call-0-0-lookup"),
+        AIMessage("I live in a computer."),
+    ]
+    assert build(store).invoke({"messages": messages}, ADA)["memorized"] == ["I live in Basel."]
+
+
+def test_a_model_says_what_is_worth_knowing_and_importance_decides(store):
+    drawn = {
+        "facts": [
+            {"text": "The user's sister lives in Zurich.", "importance": 0.8},
+            {"text": "The user greets.", "importance": 0.1},
+        ]
+    }
+    model = ScriptedChatModel(script=[json.dumps(drawn)])
+    result = build(store, model=model).invoke({"messages": "Hi, sis is in Zurich"}, ADA)
+    assert result["memorized"] == ["The user's sister lives in Zurich."] == known(store)
+
+
+def test_rules_of_ones_own_can_draw(store):
+    graph = build(store, draw=lambda said: [Fact(text=said.upper(), importance=0.2)])
+    assert graph.invoke({"messages": "tea"}, ADA)["memorized"] == []
+    graph = build(store, min_importance=0.1, draw=lambda said: [Fact(text=said, importance=0.2)])
+    assert graph.invoke({"messages": "tea"}, ADA)["memorized"] == ["tea"]
+    with pytest.raises(ConfigurationError):
+        make_memorize(ScriptedChatModel(script=[]), draw=draw_facts)
+
+
+def test_what_one_user_says_no_other_knows(store):
+    graph = build(store)
+    for user in ("ada", "ada.", "*", "Ada"):
+        config = {"configurable": {"user_id": user}}
+        assert graph.invoke({"messages": "I live in Basel."}, config)["memorized"]
+        assert known(store, user) == ["I live in Basel."]
+    assert known(store, "bob") == []
+    with pytest.raises(ConfigurationError, match="user_id"):
+        graph.invoke({"messages": "I live in Basel."})
+
+
+KEPT = [
+    ("Remember that the door code is 4711", "the door code is 4711"),
+    ("I prefer short answers.", "I prefer short answers."),
+    ("My name is Ada Lovelace.", "My name is Ada Lovelace."),
+    ("I'm allergic to nuts.", "I'm allergic to nuts."),
+    ("Our office is in Zurich.", "Our office is in Zurich."),
+    ("The build server is called Hal.", "The build server is called Hal."),
+    ("Call me Ada.", "Call me Ada."),
+]
+JUNK = [
+    *("Hello!", "Thanks, great.", "What is my name?", "Is the server called Hal?", "ok", "42"),
+    *("Please send the mail to Bob.", "I want you to compute 3 + 4.", "Compute 17 * 3."),
+    *("Show me the file report.csv", "I have a headache right now.", "lol", "Go on.", "\n"),
+    *("Can you call me tomorrow?", "Let's start.", "x" * 5_000, "It is raining.", "No, wrong."),
+]
+
+
+@pytest.mark.parametrize(("said", "fact"), KEPT)
+def test_statements_are_worth_keeping(said, fact):
+    assert [drawn.text for drawn in draw_facts(said) if drawn.importance >= 0.5] == [fact]
+
+
+@pytest.mark.parametrize("said", JUNK)
+def test_small_talk_questions_and_requests_are_not(said):
+    assert [drawn for drawn in draw_facts(said) if drawn.importance >= 0.5] == []
+
+
+@given(st.text())
+def test_whatever_is_said_can_be_drawn_from(said):
+    assert all(0 < fact.importance <= 1 and fact.text for fact in draw_facts(said))
