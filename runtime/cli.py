@@ -1,4 +1,4 @@
-"""The command line: `cogwork run | graphs | show | doctor`.
+"""The command line: `cogwork run | graphs | show | memory | doctor`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
 person's answer; 130 interrupted.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cogwork.core.errors import CogworkError, ConfigurationError, redact
+from cogwork.runtime import memory
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(memory.app)
 
 
 def _tell_version(wanted: bool) -> None:
