@@ -28,6 +28,7 @@ _REPEAT = re.compile(
 )
 _WHEN = word_set("first last previou befor earli just previous before earlier")
 _DID = re.compile(r"(?i)\b(?:did|have) (?:you|we)\b")
+_NOTE = re.compile(r"(?m)^[-*] (.+)$")  # what a system message says is known
 _TELLING = word_set("remind recall repeat remember say tell state")
 
 
@@ -50,7 +51,7 @@ def remembering(step: Step, desk: Desk) -> Attempt:
 
 
 def _from_past(text: str, desk: Desk) -> Result | None:
-    """Return the best of what was answered, stated, done and seen, in this order of trust."""
+    """Return the best of what was answered, stated, noted, done and seen, in this order."""
     question = _BACK.sub(" ", text) if asked_stems(_BACK.sub(" ", text)) else text
     turns = tuple(reversed(desk.talk.past))
     answers = [part for turn in turns for part in sentences(turn.answer)]
@@ -61,7 +62,8 @@ def _from_past(text: str, desk: Desk) -> Result | None:
         for observation in turn.observations
         if not observation.error and read_table(observation.text) is None
     ]
-    told = [part for part in answers if not REFUSAL.match(part)] + [_you(part) for part in said]
+    told = [part for part in answers if not REFUSAL.match(part)]
+    told += [_you(part) for part in [*said, *_NOTE.findall(desk.talk.system)]]
     deeds = [_deed(turn) for turn in turns]
     for texts in (deeds, told, seen) if _DID.search(text) else (told, deeds, seen):
         found = _best(question, texts)
@@ -103,7 +105,7 @@ def noting(step: Step, _desk: Desk) -> Attempt:
     """Take note of a statement that asks for nothing."""
     yield from ()
     if is_request(step.text) or not re.search(
-        r"(?i)\b(?:is|are|am|was|were|have|has|like|likes|live|work|prefer)\b", step.text
+        r"(?i)\b(?:is|are|am|was|were|have|has|likes?|lives?|works?|prefers?)\b", step.text
     ):
         return None
     return Result(f"Noted: {step.text.strip()}", step.text)

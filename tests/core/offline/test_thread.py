@@ -31,6 +31,15 @@ def test_it_answers_from_earlier_turns_without_any_tool(
     assert answer in made.answer
 
 
+def test_it_answers_from_the_notes_of_a_system_message() -> None:
+    notes = SystemMessage("What you know (notes to use):\n- My sister Clara works in Zurich.")
+    model = OfflineChatModel()
+    asked = model.invoke([notes, HumanMessage("Where does my sister work?")])
+    assert asked.text == "Your sister Clara works in Zurich."
+    asked = model.invoke([notes, HumanMessage("Where does my brother work?")])
+    assert "Zurich" not in asked.text
+
+
 def test_a_table_of_an_earlier_turn_need_not_be_read_again(run: Run) -> None:
     thread = run(JOB).messages
     made = run("And the mean?", before=thread)
