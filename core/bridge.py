@@ -33,6 +33,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _stepping: ContextVar[bool] = ContextVar("cogwork_stepping", default=False)
+_INSISTENCE = 0.2  # seconds between cancellations of what does not obey
 _CANCEL_GRACE = 5.0  # seconds that a cancelled coroutine gets to clean up
 
 
@@ -104,7 +105,25 @@ async def call(
     """Call a model or any runnable in the way of the run: `invoke` or `ainvoke`."""
     if _stepping.get():
         return runnable.invoke(input, config)
-    return await runnable.ainvoke(input, config)
+    return await _insisting(runnable.ainvoke(input, config))
+
+
+async def _insisting(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await it; when this is cancelled, cancel it again until it obeys.
+
+    `asyncio.wait_for` of Python 3.11, through which OpenAI's streams are read, forgets a
+    cancellation that comes together with a result, and then waits on.
+    """
+    task = asyncio.ensure_future(coroutine)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_INSISTENCE)
+        if not task.cancelled():
+            task.exception()  # whoever cancelled is not interested
+        raise
 
 
 async def pause(seconds: float) -> None:

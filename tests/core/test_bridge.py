@@ -298,6 +298,30 @@ async def test_cancelling_an_async_run_cancels_the_node():
     assert cancelled.is_set()
 
 
+async def test_a_call_that_forgets_a_cancellation_is_cancelled_again():
+    started, forgotten = asyncio.Event(), []
+
+    async def stall(_):
+        started.set()
+        while len(forgotten) < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                forgotten.append(1)
+        await asyncio.Event().wait()
+
+    @node(loop=True)
+    async def step(state, config):
+        return {"x": await call(RunnableLambda(stall), 1, config)}
+
+    task = asyncio.create_task(graph_of(step).ainvoke({"x": 1}))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 20)
+    assert len(forgotten) == 2
+
+
 def test_a_tool_that_hangs_does_not_hold_up_the_exit_and_no_thread_is_left():
     program = """
 import atexit, threading
