@@ -8,7 +8,7 @@ PIP := $(RUN)/python -m pip --disable-pip-version-check install --quiet -c const
 LOCAL := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=1 LANGSMITH_TRACING=false
 PORT ?= 2024
 
-.PHONY: help setup demo test slow check lint types layers wheel bench serve clean
+.PHONY: help setup demo test slow kills check lint types layers wheel bench serve clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: $(VENV)/.dev ## Set up, then pass the tests
 
 slow: $(VENV)/.minilm ## Pass the tests that take long or need PyTorch
 	$(RUN)/pytest -n auto --dist loadfile -m slow
+
+kills: $(VENV)/.dev ## Kill plans 1,000 times on SQLite and 500 times on PostgreSQL
+	KILLS=1000 $(RUN)/pytest -n auto -m slow tests/nodes/test_execution_crash.py
 
 check: $(VENV)/.dev lint types layers wheel ## Lint, types, layers, wheel
 

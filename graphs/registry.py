@@ -24,3 +24,8 @@ graphs.add(
     "cogwork.graphs.react:create_react_agent",
     description="ReAct: think, act, observe, until the model answers",
 )
+graphs.add(
+    "plan",
+    "cogwork.graphs.plan_execute:create_plan_execute_agent",
+    description="Plan-and-Solve: plan, execute as dependencies allow, recover, answer",
+)

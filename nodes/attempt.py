@@ -5,24 +5,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 
 from cogwork.core.errors import PlanningError, ToolError
 from cogwork.core.isolation import place_of
-from cogwork.nodes.plan import Step
+from cogwork.nodes.plan import Step, StepResult
 from cogwork.nodes.references import fill
+from cogwork.nodes.transcript import transcript
 from cogwork.tools.calling import ReadyTool
 
-__all__ = ["Answers", "Question", "ToInput", "Waiting", "Way", "attempt", "task_messages"]
+__all__ = ["Answers", "Before", "Question", "ToInput", "Waiting", "Way", "attempt", "task_messages"]
+
+Before: TypeAlias = Sequence[tuple[Step, StepResult]]
+"""The steps that a step depends on, and how they went."""
 
 Way: TypeAlias = ReadyTool | Runnable[Any, Any]
 """What can do a step: a tool, or a graph or another runnable."""
 
-ToInput: TypeAlias = Callable[[Step, Mapping[str, Any]], Any]
-"""From a step and the results it depends on to the input of its graph."""
+ToInput: TypeAlias = Callable[[Step, Before], Any]
+"""From a step, and those it depends on with how they went, to the input of its graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Answers:
 async def attempt(
     step: Step,
     way: Way,
-    results: Mapping[str, Any],
+    before: Before,
     config: RunnableConfig,
     *,
     place: str,
@@ -81,7 +85,7 @@ async def attempt(
     Args:
         step: What to do.
         way: What does it.
-        results: What the steps it depends on gave, by id.
+        before: The steps it depends on.
         config: Of the node.
         place: Names the attempt; a graph that was cut off goes on under the same name.
         answers: Of persons, so far.
@@ -93,12 +97,13 @@ async def attempt(
         PlanningError: Its arguments refer to what is not there.
     """
     given = answers.at(place)
+    results = {each.id: gave.result for each, gave in before if gave.status == "completed"}
     try:
         if isinstance(way, ReadyTool):
             inside = place_of(config, place, list(given.values()))
             return await _call(way, step, fill(step.args, results), inside)
         resume = await _open(way, place_of(config, place), given)
-        task = (to_input or task_messages)(step, results)
+        task = (to_input or task_messages)(step, before)
         async with asyncio.timeout(seconds):
             return _answer(await way.ainvoke(task, place_of(config, place, resume=resume)))
     except GraphInterrupt as interrupted:
@@ -106,11 +111,19 @@ async def attempt(
         raise Waiting(*(Question(step.id, place, each.id, each.value) for each in asked)) from None
 
 
-def task_messages(step: Step, results: Mapping[str, Any]) -> dict[str, list[AnyMessage]]:
-    """Return a step as a question to an agent, with what it depends on."""
-    known = [f"- {key}: {value}" for key, value in results.items()]
-    context = "\n\nWhat is known:\n" + "\n".join(known) if known else ""
-    return {"messages": [HumanMessage(f"{fill(step.description, results)}{context}")]}
+def task_messages(step: Step, before: Before) -> dict[str, list[AnyMessage]]:
+    """Return a step as a question to an agent; each step it depends on is a turn before."""
+    done = [(each, gave) for each, gave in before if gave.status == "completed"]
+    said = [message for each, gave in done for message in _turn(each, gave)]
+    task = fill(step.description, {each.id: gave.result for each, gave in done})
+    return {"messages": [*said, HumanMessage(task)]}
+
+
+def _turn(step: Step, gave: StepResult) -> list[AnyMessage]:
+    asked = HumanMessage(step.description or str(step.tool))
+    if step.tool is None and isinstance(gave.result, str):
+        return [asked, AIMessage(gave.result)]
+    return [asked, *transcript([step], {step.id: gave})]
 
 
 async def _call(tool: ReadyTool, step: Step, args: Any, config: RunnableConfig) -> Any:

@@ -63,10 +63,11 @@ def make_execute(
         alternatives: What to fall back to, by the name of a tool or the id of a step:
             names of tools, tools, or graphs.
         recompose: Splits a step that failed, for a ladder with that rung.
-        max_concurrency: How many steps run at the same time.
+        max_concurrency: How many steps run at the same time, where the run's config says
+            nothing else by its own `max_concurrency`.
         tool_timeout: Seconds for one call of a tool that declares none itself.
         step_timeout: Seconds for one attempt of the agent.
-        to_input: From a step and the results it depends on to the agent's input.
+        to_input: From a step, and those it depends on with how they went, to the agent's input.
         on_doubt: What to do with a call with an effect whose process died in the middle
             of it: ask a person, repeat it, or let the step fail.
 
@@ -106,7 +107,8 @@ def make_execute(
             for key, result in (state.get("results") or {}).items()
             if result.status == "completed"
         }
-        execution = _Execution(state["plan"], kept, ways, max_concurrency)
+        limit = config.get("max_concurrency") or max_concurrency
+        execution = _Execution(state["plan"], kept, ways, limit)
         execution.enter(config, journal, answers)
         waiting = await execution.run()
         if waiting:
@@ -196,14 +198,10 @@ class _Execution:
     async def _run_step(self, step: Step) -> StepResult:
         """The step's end: from the journal, or by running it."""
         key = f"{self._prefix}{step.id}"
-        known = {
-            before: self.results[before].result
-            for before in step.depends_on
-            if self.results[before].status == "completed"
-        }
+        before = [(self._plan[each], self.results[each]) for each in step.depends_on]
 
         async def climb() -> dict[str, Any]:
-            return (await Climb(step, key, known, self._ways, self._at).run()).model_dump()
+            return (await Climb(step, key, before, self._ways, self._at).run()).model_dump()
 
         return StepResult(**await self._at.journal.step(f"step:{key}", climb))
 

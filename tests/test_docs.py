@@ -77,10 +77,11 @@ def test_every_link_leads_somewhere(path):
             assert anchor in anchors(goal), f"{target}#{anchor}"
 
 
-def test_the_picture_of_the_graph_is_the_graph():
+@pytest.mark.parametrize("name", ["react", "plan"])
+def test_the_picture_of_the_graph_is_the_graph(name):
     cogwork = Path(sys.executable).parent / "cogwork"
-    drawn = subprocess.check_output([cogwork, "show", "react", "--format", "svg"], text=True)
-    assert (ROOT / "docs" / "images" / "react.svg").read_text() == drawn
+    drawn = subprocess.check_output([cogwork, "show", name, "--format", "svg"], text=True)
+    assert (ROOT / "docs" / "images" / f"{name}.svg").read_text() == drawn
 
 
 @pytest.mark.slow

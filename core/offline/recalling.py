@@ -10,7 +10,7 @@ from cogwork.core.offline.matching import main_verb
 from cogwork.core.offline.tables import read_table
 from cogwork.core.offline.words import coverage, sentences, stems, word_set
 
-__all__ = ["noting", "recalling", "remembering"]
+__all__ = ["noting", "recalling", "remembering", "reporting"]
 
 _BACK = re.compile(
     r"(?i)\b(?:again|earlier|before|previous(?:ly)?|remind|recall|repeat|remember|so far|last "
@@ -30,6 +30,20 @@ _WHEN = word_set("first last previou befor earli just previous before earlier")
 _DID = re.compile(r"(?i)\b(?:did|have) (?:you|we)\b")
 _NOTE = re.compile(r"(?m)^[-*] (.+)$")  # what a system message says is known
 _TELLING = word_set("remind recall repeat remember say tell state")
+
+
+def reporting(step: Step, desk: Desk) -> Attempt:
+    """Answer with what came of the step where it was given to somebody else as a task."""
+    yield from ()
+    for seen in desk.talk.turn.observations:
+        task = str(seen.args.get("description", ""))
+        if seen.tool == "task" and not seen.error and _same(task, step.text):
+            return None if REFUSAL.match(seen.text) else Result(seen.text, seen.text)
+    return None
+
+
+def _same(one: str, other: str) -> bool:
+    return one.strip(" .!?").casefold() == other.strip(" .!?").casefold()
 
 
 def recalling(step: Step, desk: Desk) -> Attempt:

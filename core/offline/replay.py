@@ -16,7 +16,7 @@ from cogwork.core.offline.conversation import Conversation, Observation
 from cogwork.core.offline.desk import Attempt, Call, CannotError, Desk, Found, Result, refers
 from cogwork.core.offline.goals import Step, is_question
 from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.recalling import noting, recalling, remembering
+from cogwork.core.offline.recalling import noting, recalling, remembering, reporting
 from cogwork.core.offline.toolbox import Toolbox
 from cogwork.core.offline.using import lacking, naming, searching, using
 from cogwork.core.offline.words import STOPWORDS, stem, tokens
@@ -26,6 +26,7 @@ __all__ = ["Outcome", "Pending", "do", "replay"]
 
 _WAYS: tuple[Callable[[Step, Desk], Attempt], ...] = (
     naming,
+    reporting,
     recalling,
     writing,
     calculating,

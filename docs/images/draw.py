@@ -1,4 +1,4 @@
-"""Draw the README's pictures: the graph, and a run on the command line.
+"""Draw the README's pictures: the graphs, and a run on the command line.
 
 python docs/images/draw.py
 """
@@ -11,7 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cogwork import create_checkpointer, create_react_agent, load_tools
+from cogwork import (
+    create_checkpointer,
+    create_plan_execute_agent,
+    create_react_agent,
+    load_tools,
+)
 from cogwork.core.topology import to_svg
 from cogwork.runtime.console import Narrator
 from cogwork.runtime.run import run
@@ -26,7 +31,7 @@ FONT_FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main() -> None:
-    """Write react.svg and run.svg beside this file."""
+    """Write react.svg, plan.svg and run.svg beside this file."""
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
     with tempfile.TemporaryDirectory() as folder, create_checkpointer("memory://") as saver:
         root = Path(folder)
@@ -38,6 +43,7 @@ def main() -> None:
     # Rich's template asks a web server for its font; whatever is installed will do.
     (HERE / "run.svg").write_text(FONT_FACES.sub("", console.export_svg(title="cogwork")))
     (HERE / "react.svg").write_text(to_svg(agent) + "\n")
+    (HERE / "plan.svg").write_text(to_svg(create_plan_execute_agent("offline", tools)) + "\n")
 
 
 if __name__ == "__main__":

@@ -204,8 +204,10 @@ async def test_free_task_is_given_to_the_agent_with_what_is_known(world):
         step("a"), Step(id="b", description="Sum up", depends_on=["a"]), agent=agent
     )
     assert found["b"].result == "an answer"
-    (asked,) = model.sent[0][-1:]
-    assert asked.text == "Sum up\n\nWhat is known:\n- a: {'name': 'a', 'given': None}"
+    first, call, known, asked = model.sent[0]
+    assert (first.text, asked.text) == ("do", "Sum up")
+    assert call.tool_calls[0]["args"] == {"name": "a"}
+    assert known.text == '{"name": "a", "given": null}'
 
 
 async def test_step_that_nothing_can_do_fails_and_says_so(world):

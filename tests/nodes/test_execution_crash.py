@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+KILLS = int(os.environ.get("KILLS", "200"))  # `make kills` asks for 1,000
 SUPPORT = Path(__file__).parents[1] / "support"
 KINDS = [
     {"how": how, "durability": durability, "nested": nested, "retried": retried}
@@ -92,26 +93,29 @@ def crash(runs: Runs, job: dict, chance: random.Random, kills: int) -> int:
     return killed
 
 
-def crash_many(runs: Runs, url: str, folder: Path, plans: int, seed: int) -> int:
+def crash_many(runs: Runs, url: str, folder: Path, kills: int, seed: int) -> None:
+    """Run plans of every kind until there were so many kills."""
     chance = random.Random(seed)
-    return sum(
-        crash(
-            runs,
-            {
-                **kind,
-                "seed": seed + number,
-                "url": url,
-                "thread": f"{seed}-{number}-{place}",
-                "log": str(folder / f"{seed}-{number}-{place}.log"),
-            },
-            chance,
-            kills=4,
-        )
-        for number in range(plans)
-        for place, kind in enumerate(KINDS)
-    )
+    killed = 0
+    for number in itertools.count():
+        for place, kind in enumerate(KINDS):
+            name = f"{seed}-{number}-{place}"
+            job = {**kind, "seed": seed + number, "url": url, "thread": name}
+            killed += crash(runs, {**job, "log": str(folder / f"{name}.log")}, chance, kills=4)
+        if killed >= kills:
+            return
+        assert number < kills  # a machine that is never interrupted shows nothing
 
 
-def test_killed_plans_go_on_without_doing_anything_twice(runs, tmp_path):
-    killed = crash_many(runs, f"sqlite:///{tmp_path}/plans.db", tmp_path, plans=3, seed=1)
-    assert killed >= 30
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(30, 1), pytest.param(KILLS, 1000, marks=pytest.mark.slow)]
+)
+def test_killed_plans_go_on_without_doing_anything_twice(runs, tmp_path, kills, seed):
+    crash_many(runs, f"sqlite:///{tmp_path}/plans.db", tmp_path, kills, seed)
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"), [(15, 2), pytest.param(KILLS // 2, 2000, marks=pytest.mark.slow)]
+)
+def test_so_do_they_on_postgresql(runs, postgres_url, tmp_path, kills, seed):
+    crash_many(runs, postgres_url, tmp_path, kills, seed)

@@ -103,7 +103,7 @@ def test_every_fault_is_named_at_once():
         "step 'e' refers to the result of 'f', which is no step",
         "step 'e' refers to the result of 'a', which it does not depend on; add it to depends_on",
         "step 'g': argument 'x' of 'free': field required",
-        "step 'g': argument 'y' of 'free': there is no such argument; did you mean 'x'? Known: x",
+        "step 'g': argument 'y' of 'free': there is no such argument; known: x",
         "the steps are estimated to cost 5; the budget is 2",
     ]
 

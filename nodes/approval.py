@@ -1,0 +1,108 @@
+"""A person looks at the plan before anything runs: approves, edits, rejects or responds.
+
+The question has the form of LangChain's human-in-the-loop requests, so existing inboxes
+show it: one action `execute_plan`, whose arguments are the plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.types import interrupt
+from pydantic import ValidationError
+
+from cogwork.core.bridge import Node, node
+from cogwork.core.errors import PlanningError
+from cogwork.nodes.plan import Plan
+from cogwork.nodes.plan_check import check_plan
+
+__all__ = ["make_approve"]
+
+_ACTION: Final = "execute_plan"
+_DECISIONS: Final = ("approve", "edit", "reject", "respond")
+
+
+def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = None) -> Node:
+    """Make the node that asks a person whether the plan may run.
+
+    It is answered by `{"decisions": [{"type": "approve"}]}`, by the single decision, or by
+    the bare word. `edit` brings `edited_action`, whose `args` are the whole plan; `reject`
+    ends the run; `respond` has a new plan made with the `message`. What decides nothing, and
+    an edited plan with faults, is asked about again.
+
+    Args:
+        tools: What the steps of an edited plan may call.
+        max_cost: What they may be estimated to cost together.
+    """
+
+    @node
+    async def approve(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
+        """Ask whether the plan may run.
+
+        Reads: plan
+        Writes: plan, feedback, stop_reason, messages
+        """
+        plan: Plan = state["plan"]
+        trouble = ""
+        while True:
+            try:
+                decision = _decision(interrupt(_request(plan, trouble)))
+                if decision["type"] == "edit":
+                    plan = _edited(plan, decision, tools, max_cost)
+                break
+            except PlanningError as error:
+                trouble = str(error)
+        kind, message = decision["type"], str(decision.get("message") or "")
+        if kind == "edit":
+            return {"plan": plan, "stop_reason": None}
+        if kind == "respond":
+            return {"feedback": f"A person says of this plan: {message}", "stop_reason": None}
+        if kind == "reject":
+            said = f"The plan was rejected{f': {message}' if message else '.'}"
+            return {"messages": [AIMessage(said)], "stop_reason": "rejected"}
+        return {"stop_reason": None}
+
+    return approve
+
+
+def _request(plan: Plan, trouble: str) -> dict[str, Any]:
+    steps = "\n".join(
+        f"{number}. {step.description or step.tool}" for number, step in enumerate(plan.steps, 1)
+    )
+    args = plan.model_dump(mode="json")
+    shown = (trouble, plan.goal, steps)
+    return {
+        "action_requests": [
+            {"name": _ACTION, "args": args, "description": "\n\n".join(filter(None, shown))}
+        ],
+        "review_configs": [{"action_name": _ACTION, "allowed_decisions": list(_DECISIONS)}],
+    }
+
+
+def _decision(answer: Any) -> Mapping[str, Any]:
+    given = answer
+    if isinstance(given, Mapping) and given.get("decisions"):
+        given = given["decisions"][0]
+    if isinstance(given, str):
+        given = {"type": given}
+    if not isinstance(given, Mapping) or given.get("type") not in _DECISIONS:
+        raise PlanningError(
+            f"the answer {answer!r:.100} decides nothing about the plan; "
+            f"answer {', '.join(_DECISIONS)}"
+        )
+    return given
+
+
+def _edited(
+    plan: Plan, decision: Mapping[str, Any], tools: Sequence[BaseTool], max_cost: float | None
+) -> Plan:
+    args = (decision.get("edited_action") or {}).get("args") or {}
+    try:
+        edited = Plan.model_validate({"goal": plan.goal, **args})
+    except ValidationError as error:
+        raise PlanningError(f"the edited plan is no plan: {error}") from error
+    if faults := check_plan(edited, tools, max_cost=max_cost):
+        raise PlanningError("the edited plan cannot run: " + "; ".join(faults))
+    return edited.model_copy(update={"goal": plan.goal})
