@@ -5,7 +5,8 @@ dependencies instead of a list, as in Kim et al., "An LLM Compiler for Parallel 
 Calling" (2024).
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NotRequired
 
 from langchain_core.runnables import Runnable
@@ -24,7 +25,7 @@ from cogwork.memory import with_state_types
 from cogwork.nodes.approval import make_approve
 from cogwork.nodes.execution import make_execute
 from cogwork.nodes.plan import Plan, StepResult
-from cogwork.nodes.planners import make_model_planner
+from cogwork.nodes.planners import make_model_planner, remember_plan, with_examples
 from cogwork.nodes.planning import Planner, make_plan, make_review
 from cogwork.nodes.recovery import DEFAULT_LADDER, Rung
 from cogwork.nodes.step import OnDoubt, Recompose
@@ -77,6 +78,7 @@ def create_plan_execute_agent(
     context_schema: type[Any] | None = None,
     checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
+    examples: tuple[str, ...] | None = None,
     name: str | None = "plan",
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Create an agent that plans, executes the plan, and answers from the results.
@@ -106,7 +108,10 @@ def create_plan_execute_agent(
         step_timeout: Seconds for one attempt at a free task.
         context_schema: The type of the run's `context`, for tools and prompts.
         checkpointer: Makes threads durable; see `cogwork.memory.create_checkpointer`.
-        store: Long-term memory for the tools.
+        store: Long-term memory for the tools, and for `examples`.
+        examples: The namespace in the store under which plans that worked are remembered,
+            and looked up for similar goals. Their goals are shown to whoever asks next, so
+            give each user a namespace; None for no memory of plans.
         name: Name of the graph, also as a node of another one.
 
     Raises:
@@ -137,9 +142,8 @@ def create_plan_execute_agent(
         on_doubt=on_doubt,
     )
     builder = StateGraph(PlanExecuteState, context_schema, input_schema=PlanExecuteInput)
-    builder.add_node(
-        "plan", make_plan(planner or make_model_planner(chat), ready, max_cost=max_cost)
-    )
+    plans, remember = _with_memory(planner or make_model_planner(chat), store, examples)
+    builder.add_node("plan", make_plan(plans, ready, max_cost=max_cost))
     builder.add_edge(START, "plan")
     after_plan = END if plan_only else "execute"
     if approve:
@@ -154,7 +158,7 @@ def create_plan_execute_agent(
         builder.add_edge("plan", after_plan)
     if not plan_only:
         builder.add_node("execute", execute)
-        builder.add_node("review", make_review(max_replans))
+        builder.add_node("review", make_review(max_replans, remember=remember))
         builder.add_node("synthesize", make_synthesize(chat, prompt=prompt))
         builder.add_edge("execute", "review")
         ways: dict[Hashable, str] = {"replan": "plan", "answer": "synthesize"}
@@ -165,6 +169,17 @@ def create_plan_execute_agent(
         store=store,
         name=name,
     )
+
+
+def _with_memory(
+    planner: Planner, store: BaseStore | None, examples: tuple[str, ...] | None
+) -> tuple[Planner, Callable[..., Awaitable[Any]] | None]:
+    """The planner with plans that worked as examples, and what remembers them."""
+    if examples is None:
+        return planner, None
+    if store is None:
+        raise ConfigurationError("examples need a store to be remembered in; pass store=…")
+    return with_examples(planner, store, examples), partial(remember_plan, store, examples)
 
 
 def route_after_approve(state: PlanExecuteState) -> Literal["run", "respond", "reject"]:

@@ -7,6 +7,7 @@ whenever in doubt, since a duplicate that stays costs less than a fact that is l
 """
 
 import hashlib
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -26,11 +27,21 @@ _FREE = frozenset(
     }
 )
 _ENDINGS = ("ing", "s")
+# Words whose meaning is what they stand before: "only managers" is not "managers only".
+_SCOPES = frozenset({"all", "every", "even", "never", "no", "not", "only", "some"})
+_QUOTES = str.maketrans({"’": "'", "‘": "'"} | dict.fromkeys('"“”„«»'))  # noqa: RUF001
+_BORDER = " .,;:!…–—-"  # noqa: RUF001 - dashes of any length
 
 
 def digest(text: str) -> str:
-    """Return a key for a text; texts that differ in white space and composition share it."""
-    plain = " ".join(unicodedata.normalize("NFC", text).split())
+    """Return a key for a text.
+
+    Texts share it that differ in white space, composition, quotation marks, and punctuation
+    before and after, but for a question mark.
+    """
+    plain = unicodedata.normalize("NFC", text)
+    bare = " ".join(plain.translate(_QUOTES).split()).strip(_BORDER)
+    plain = bare or " ".join(plain.split())
     return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -41,9 +52,24 @@ def says_the_same(one: str, other: str) -> bool:
     and fillers. Names, numbers and the order they come in must agree, and so must every
     other word: a negation, a tense, a preposition or a synonym makes two texts different.
     """
-    first, second = _WORD.findall(one), _WORD.findall(other)
+    first, second = _words(one), _words(other)
     soft = _FREE.union(word for word in [*first, *second] if not _is_hard(word))
-    return _content(first) == _content(second) and _hard(first, soft) == _hard(second, soft)
+    return (
+        _content(first) == _content(second)
+        and _hard(first, soft) == _hard(second, soft)
+        and _scopes(first) == _scopes(second)
+    )
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.translate(_QUOTES))
+
+
+def _scopes(words: list[str]) -> Counter[tuple[str, str]]:
+    """What words such as "only" and "not" stand before."""
+    plain = [word.casefold() for word in words]
+    meant = [_stem(word) for word in plain if word not in _FREE] + [""]
+    return Counter(pair for pair in itertools.pairwise(meant) if pair[0] in _SCOPES)
 
 
 def _content(words: list[str]) -> Counter[str]:

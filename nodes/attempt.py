@@ -19,6 +19,8 @@ from cogwork.tools.calling import ReadyTool
 
 __all__ = ["Answers", "Before", "Question", "ToInput", "Waiting", "Way", "attempt", "task_messages"]
 
+_BRIEF = 200  # characters
+
 Before: TypeAlias = Sequence[tuple[Step, StepResult]]
 """The steps that a step depends on, and how they went."""
 
@@ -123,7 +125,9 @@ def _turn(step: Step, gave: StepResult) -> list[AnyMessage]:
     asked = HumanMessage(step.description or str(step.tool))
     if step.tool is None and isinstance(gave.result, str):
         return [asked, AIMessage(gave.result)]
-    return [asked, *transcript([step], {step.id: gave})]
+    told = transcript([step], {step.id: gave})
+    brief = [AIMessage(told[-1].text)] if len(told[-1].text) <= _BRIEF else []
+    return [asked, *told, *brief]  # a short result is said too, for what "it" refers to
 
 
 async def _call(tool: ReadyTool, step: Step, args: Any, config: RunnableConfig) -> Any:

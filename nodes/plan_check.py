@@ -91,7 +91,7 @@ def _misfits_of_json(schema: Any, args: Mapping[str, Any]) -> Iterator[tuple[str
 
 def _faults_of_references(step: Step, plan: Plan) -> Iterator[str]:
     ids = {other.id for other in plan.steps}
-    for key in references(step.args):
+    for key in references([step.args, step.description]):
         if key not in ids:
             yield f"step '{step.id}' refers to the result of '{key}', which is no step"
         elif key not in _ancestors(step, plan):

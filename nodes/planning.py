@@ -106,19 +106,24 @@ def make_plan(
             max_steps=max_steps,
         )
         made = await _ask(planner, request, config, max_cost)
-        return {"plan": made, "results": request.results, "feedback": None}
+        return {"plan": made, "results": _kept(made, request), "feedback": None}
 
     return plan
 
 
-def make_review(max_replans: int) -> Node:
+def make_review(
+    max_replans: int,
+    *,
+    remember: Callable[[Plan, Mapping[str, StepResult]], Awaitable[Any]] | None = None,
+) -> Node:
     """Make the node that looks whether a plan has failed and another may be made.
 
     Args:
         max_replans: How often, for one question.
+        remember: Is told of plans that worked.
     """
 
-    @node
+    @node(loop=True)
     async def review(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
         """Note a plan that failed, as long as another may be made.
 
@@ -130,6 +135,8 @@ def make_review(max_replans: int) -> Node:
         lost = any(one.status in ("failed", "blocked") for one in results.values())
         if lost and len(earlier) < max_replans:
             return {"earlier": [*earlier, (plan, results)], "stop_reason": "replan"}
+        if remember is not None and not lost:
+            await remember(plan, results)
         return {"stop_reason": None}
 
     return review
@@ -156,6 +163,16 @@ async def _checked(
 ) -> tuple[Plan, list[str]]:
     made = await planner(request, config)
     return made, check_plan(made, request.tools, max_cost=max_cost, max_steps=request.max_steps)
+
+
+def _kept(plan: Plan, request: PlanRequest) -> dict[str, StepResult]:
+    """The results of those steps that the new plan has again, doing the same."""
+    return {
+        step.id: results[step.id]
+        for old, results in request.earlier
+        for step in old.steps
+        if step in plan.steps and step.id in results and results[step.id].status == "completed"
+    }
 
 
 def _question(messages: Sequence[AnyMessage]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 from scripted import ScriptedChatModel
 
@@ -232,7 +233,20 @@ async def test_offline_model_plans_and_does_a_job(tmp_path):
     assert "12" in done["messages"][-1].text
 
 
+async def test_plan_that_worked_is_an_example_for_the_next_similar_goal():
+    store = InMemoryStore()
+    planner = Planner(sums(4), sums(13), sums(13), sums(6))
+    graph = build(planner, "one", "two", "three", store=store, examples=("ada",))
+    for _ in range(3):
+        await graph.ainvoke(ASK)
+    assert planner.asked[0].examples == []
+    (example,) = planner.asked[-1].examples
+    assert [step.id for step in example.steps] == ["s4"]
+
+
 def test_impossible_limits_are_refused():
+    with pytest.raises(ConfigurationError, match="examples need a store"):
+        build(Planner(), examples=("ada",))
     with pytest.raises(ConfigurationError, match="max_replans is -1"):
         build(Planner(), max_replans=-1)
 

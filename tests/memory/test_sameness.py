@@ -1,3 +1,6 @@
+import csv
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +66,22 @@ def test_a_digest_ignores_white_space_and_composition_only():
     assert digest("Polish") != digest("polish")
     assert digest("x²") != digest("x2")
     assert len(digest("\ud800")) == 32
+
+
+PLANTED = Path(__file__).parents[2] / "benchmarks" / "data" / "duplicates.tsv"
+
+
+def planted():
+    with PLANTED.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@pytest.mark.parametrize("pair", planted(), ids=lambda pair: pair["one"])
+def test_planted_pairs_say_the_same_or_do_not(pair):
+    same = digest(pair["one"]) == digest(pair["other"]) or says_the_same(pair["one"], pair["other"])
+    assert same == (pair["same"] == "yes")
+
+
+def test_a_question_is_not_its_statement_by_digest():
+    assert digest("The server is up?") != digest("The server is up")
+    assert digest("...") != digest("!!!")

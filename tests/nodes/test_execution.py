@@ -204,7 +204,8 @@ async def test_free_task_is_given_to_the_agent_with_what_is_known(world):
         step("a"), Step(id="b", description="Sum up", depends_on=["a"]), agent=agent
     )
     assert found["b"].result == "an answer"
-    first, call, known, asked = model.sent[0]
+    first, call, known, brief, asked = model.sent[0]
+    assert brief.text == known.text
     assert (first.text, asked.text) == ("do", "Sum up")
     assert call.tool_calls[0]["args"] == {"name": "a"}
     assert known.text == '{"name": "a", "given": null}'
