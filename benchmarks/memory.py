@@ -112,10 +112,10 @@ class Stores:
         """Fill them; return our time for a batch by SqliteStore's."""
         spent: dict[str, list[float]] = {"ours": [], "sqlite": []}
         for batch in operations(self.count):
-            for name in spent:
+            for name, times in spent.items():
                 started = time.perf_counter()
                 getattr(self, name).batch(batch)
-                spent[name].append(time.perf_counter() - started)
+                times.append(time.perf_counter() - started)
             self.memory.batch(batch)
             numbers = [op.value["n"] for op in batch if op.value]
             self.chroma.upsert(

@@ -187,12 +187,15 @@ async def on_loop(
     Raises:
         TimeoutError: It did not end within `seconds`; it has been cancelled.
     """
+    stepping = _stepping.get()
+    if seconds is None and not stepping:
+        return await function(*args, **kwargs)
 
     async def limited() -> T:
         async with asyncio.timeout(seconds):
             return await function(*args, **kwargs)
 
-    return run_blocking(limited) if _stepping.get() else await limited()
+    return run_blocking(limited) if stepping else await limited()
 
 
 def _wrapped(error: BaseException) -> RuntimeError:
@@ -224,8 +227,8 @@ def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) ->
             _stepping.reset(token)
             ended.set()
 
-    with _portal() as portal:
-        future = portal.start_task_soon(outcome)
+    with _background_here() as background:
+        future = background.submit(outcome)
         try:
             result, error = future.result()
         except CancelledError:
@@ -275,6 +278,21 @@ class _Background:
                 self.portal = ready.result()
             return self.portal
 
+    def submit(self, function: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
+        """Start it on the loop; on the next one, if the loop is just ending."""
+        while True:
+            portal = self.start()
+            try:
+                return portal.start_task_soon(function)
+            except RuntimeError:
+                self.forget(portal)
+
+    def forget(self, portal: BlockingPortal) -> None:
+        """Let the next call have a loop of its own making."""
+        with self.lock:
+            if self.portal is portal:
+                self.portal = None
+
     def stop(self) -> None:
         """End the loop, cancelling what still runs; what does not let itself be ended stays."""
         with self.lock:
@@ -302,15 +320,15 @@ async def _serve(ready: "Future[BlockingPortal]") -> None:
 
 
 @contextlib.contextmanager
-def _portal() -> Iterator[BlockingPortal]:
+def _background_here() -> Iterator[_Background]:
     if not getattr(_loop_thread, "is_ours", False):
-        yield _background.start()
+        yield _background
         return
     # Synchronous code called on a loop of ours: waiting for that loop would wait for ever,
     # so this call gets a loop of its own.
     own = _Background()
     try:
-        yield own.start()
+        yield own
     finally:
         own.stop()
 

@@ -6,8 +6,8 @@ that order is chance: answers would reach the wrong question, and a subgraph wou
 from another's checkpoint. A place gives each its own answers and its own namespace, by name.
 """
 
+import hashlib
 import itertools
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -47,7 +47,7 @@ def place_of(
     if scratchpad is None:
         return config
     namespace = str(configurable.get(_NAMESPACE) or "")
-    part = f"{_plain(name)}:{uuid.uuid5(uuid.NAMESPACE_OID, name)}"
+    part = f"{_plain(name)}:{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}"
     configurable[_NAMESPACE] = f"{namespace}|{part}" if namespace else part
     configurable[_SEND] = _send_nothing
     configurable[_ANSWERS] = dict(resume or {})

@@ -48,9 +48,10 @@ class Records:
 def read_records(found: CheckpointTuple, task: str) -> Records:
     """Return what a task has recorded under a checkpoint."""
     records = Records()
-    for _, channel, entry in found.pending_writes or ():
-        if channel == _CHANNEL and entry["task"] == task:  # a checkpoint's tasks share its writes
-            records.add(entry["kind"], entry["key"], entry["value"])
+    for _, channel, entries in found.pending_writes or ():
+        for entry in entries if channel == _CHANNEL else ():
+            if entry["task"] == task:  # a checkpoint's tasks share its writes
+                records.add(entry["kind"], entry["key"], entry["value"])
     return records
 
 
@@ -61,7 +62,7 @@ def write_record(saver: Saver, place: RunnableConfig, entry: Entry) -> None:
         MemoryStoreError: It cannot be written.
     """
     try:
-        saver.put_writes(place, [(_CHANNEL, entry)], str(uuid.uuid4()))
+        saver.put_writes(place, [(_CHANNEL, [entry])], str(uuid.uuid4()))
     except Exception as error:
         raise _cannot_record(entry["key"], error) from error
 
@@ -115,8 +116,7 @@ class Group:
             _end(written)
 
     async def _put(self, entries: list[Entry]) -> None:
-        writes = [(_CHANNEL, entry) for entry in entries]
-        await self._saver.aput_writes(self._place, writes, str(uuid.uuid4()))
+        await self._saver.aput_writes(self._place, [(_CHANNEL, entries)], str(uuid.uuid4()))
 
 
 def _end(written: "asyncio.Future[None]", error: Exception | None = None) -> None:

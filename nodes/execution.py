@@ -200,10 +200,15 @@ class _Execution:
         key = f"{self._prefix}{step.id}"
         before = [(self._plan[each], self.results[each]) for each in step.depends_on]
 
-        async def climb() -> dict[str, Any]:
-            return (await Climb(step, key, before, self._ways, self._at).run()).model_dump()
+        ended: StepResult | None = None
 
-        return StepResult(**await self._at.journal.step(f"step:{key}", climb))
+        async def climb() -> dict[str, Any]:
+            nonlocal ended
+            ended = await Climb(step, key, before, self._ways, self._at).run()
+            return ended.model_dump()
+
+        record = await self._at.journal.step(f"step:{key}", climb)
+        return ended or StepResult(**record)
 
     def _take(self, key: str, task: asyncio.Task[StepResult]) -> None:
         try:
