@@ -207,8 +207,9 @@ async def costs(saver: Any, rounds: int) -> list[Figure]:
     each = {name: seconds / int(name.split()[0]) for name, seconds in spent.items()}
     return [
         Figure("ms CPU a recorded step, 100 steps", each["100"] * 1e3, None, "-", "ms"),
-        Figure("CPU a step, 30 steps", each["30"] / each[f"30 {TASK}"], 0.4, TASK),
         Figure("CPU a step, 100 steps", each["100"] / each[f"100 {TASK}"], 0.4, TASK),
+        # Of 30 steps the graph around them is a good part, which both pay alike.
+        Figure("  the same, 30 steps", each["30"] / each[f"30 {TASK}"], None, TASK),
         Figure("CPU a step, 1,000 steps", each["1000"] / each["30"], 1.3, "30 steps"),
     ]
 

@@ -27,7 +27,17 @@ import anyio
 from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import Runnable, RunnableConfig
 
-__all__ = ["Node", "call", "in_thread", "node", "on_loop", "pause", "run_blocking"]
+__all__ = [
+    "Node",
+    "call",
+    "in_thread",
+    "is_stepping",
+    "node",
+    "on_loop",
+    "pause",
+    "run_blocking",
+    "stepped",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,7 +71,7 @@ class Node(Runnable[Any, Any]):
             return self.function(input, config)
         if self._loop:
             return run_blocking(self.function, input, config)
-        return _step(self.function(input, config), self.name or "node")
+        return stepped(self.function(input, config), self.name or "node")
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002 - the name is LangChain's
         """Run the node on the caller's loop."""
@@ -242,8 +252,17 @@ def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) ->
     return cast("T", result)
 
 
-def _step(coroutine: Coroutine[Any, Any, T], name: str) -> T:
-    """Run a coroutine whose waits all are this module's, which never suspend here."""
+def is_stepping() -> bool:
+    """Whether this is a node of a synchronous run, which may block and has no loop."""
+    return _stepping.get()
+
+
+def stepped(coroutine: Coroutine[Any, Any, T], name: str) -> T:
+    """Run a coroutine whose waits all are this module's, which never suspend here.
+
+    Raises:
+        RuntimeError: It waits for something else; `name` says what to mend.
+    """
     token = _stepping.set(True)
     try:
         coroutine.send(None)

@@ -22,6 +22,7 @@ like one without a checkpointer, it then remembers for retries in the same proce
 """
 
 import asyncio
+import hashlib
 import inspect
 import threading
 import time
@@ -33,7 +34,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime, get_runtime
 
-from cogwork.core.bridge import in_thread
+from cogwork.core.bridge import in_thread, is_stepping, stepped
 from cogwork.core.errors import ConfigurationError, InDoubtError, MemoryStoreError
 from cogwork.core.journal_records import Entry, Group, Records, Saver, read_records, write_record
 
@@ -114,6 +115,10 @@ class Journal:
             InDoubtError: An earlier process died in the middle of this step.
             MemoryStoreError: The record cannot be written or read.
         """
+        if is_stepping():
+            return self.step_sync(
+                key, lambda: stepped(_called(function, args), key), effect=effect, on_doubt=on_doubt
+            )
         _check_key(key)
         async with self._turns.setdefault(key, asyncio.Lock()):
             known = await self._load()
@@ -140,7 +145,7 @@ class Journal:
         effect: Effect = "read",
         on_doubt: Doubt = "raise",
     ) -> Any:
-        """Do what `step` does, for synchronous nodes and functions."""
+        """Do what `step` does, for nodes and functions that are plain Python."""
         _check_key(key)
         with self._guard:
             turn = self._sync_turns.setdefault(key, threading.Lock())
@@ -168,13 +173,28 @@ class Journal:
             result: What it is to have returned.
         """
         _check_key(key)
+        if is_stepping():
+            if key not in self._load_sync().results:
+                self._write_sync("result", key, result)
+            return
         async with self._turns.setdefault(key, asyncio.Lock()):
             if key not in (await self._load()).results:
                 await self._write("result", key, result)
 
     async def finished(self) -> dict[str, Any]:
         """Return the results of the steps that have finished, by key."""
-        return dict((await self._load()).results)
+        return dict((self._load_sync() if is_stepping() else await self._load()).results)
+
+    def identity(self, key: str) -> str:
+        """Return 32 hexadecimal digits that name this step among all steps of all threads.
+
+        They are the same when the step is run again after a crash: the idempotency key for a
+        system that refuses what it has had. Without a checkpointer they last as long as the
+        run.
+        """
+        place = self._place["configurable"]
+        parts = (place["thread_id"], place["checkpoint_ns"], self._task, key)
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
     async def _load(self) -> Records:
         async with self._turns.setdefault("", asyncio.Lock()):  # no step has an empty key

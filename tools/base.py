@@ -94,7 +94,9 @@ class SpecFields(TypedDict, total=False):
 
 
 class ToolOptions(SpecFields, total=False):
-    """What `tool` takes by keyword: a spec, and what LangChain's own decorator takes."""
+    """What `tool` takes by keyword: a spec, a probe, and what LangChain's decorator takes."""
+
+    probe: Callable[[Mapping[str, Any], str], Any] | None
 
     description: str | None
     return_direct: bool
@@ -137,7 +139,10 @@ def tool(
         name_or_callable: The tool's name, or the function itself when used bare.
         runnable: A runnable to make a tool of; needs a name.
         options: `effect`, `idempotent`, `network`, `timeout` (seconds) and `retry` as in
-            `ToolSpec`; the others go to LangChain's decorator as they are.
+            `ToolSpec`; `probe`; the others go to LangChain's decorator as they are. A
+            `probe(args, idempotency_key)` finds out what became of a call that was cut off by
+            a crash: it returns what the call returned, or None when it has not happened, and
+            raises when it does not know either. Sync or async.
 
     Raises:
         ConfigurationError: A declared value is impossible.
@@ -152,12 +157,12 @@ def tool(
     """
     given = dict(options)
     declared = {name: given.pop(name) for name in SpecFields.__optional_keys__ & given.keys()}
-    spec = _declare(ToolSpec(), declared)
+    spec, probe = _declare(ToolSpec(), declared), cast("Any", given.pop("probe", None))
     build = cast("Any", langchain_tool)
     made = build(*(part for part in (name_or_callable, runnable) if part is not None), **given)
     if isinstance(made, BaseTool):
-        return _mark(quick(made), spec)
-    return lambda thing: _mark(quick(made(thing)), spec)
+        return _mark(quick(made, probe), spec)
+    return lambda thing: _mark(quick(made(thing), probe), spec)
 
 
 def as_tools(given: Sequence[BaseTool | Callable[..., Any]]) -> list[BaseTool]:

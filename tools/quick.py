@@ -20,13 +20,24 @@ from langchain_core.callbacks import (
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool, StructuredTool
-from langchain_core.tools.base import _format_output
+from langchain_core.tools.base import (
+    _format_output,
+    _is_injected_arg_type,
+    get_all_basemodel_annotations,
+)
+from pydantic import BaseModel, Field
 
 __all__ = ["QuickTool", "quick"]
 
 
 class QuickTool(StructuredTool):
-    """A `StructuredTool` that behaves as one and costs less."""
+    """A `StructuredTool` that behaves as one and costs less.
+
+    Args:
+        probe: Finds out what became of a call that was cut off (see `cogwork.tools.effects`).
+    """
+
+    probe: Callable[..., Any] | None = Field(default=None, exclude=True)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - the name is LangChain's
         """Call the tool in synchronous code."""
@@ -63,6 +74,21 @@ class QuickTool(StructuredTool):
             or not isinstance(call, dict)
         )
 
+    def _parse_input(
+        self, tool_input: str | dict[str, Any], tool_call_id: str | None
+    ) -> str | dict[str, Any]:
+        schema = self.args_schema
+        if (
+            isinstance(tool_input, dict)
+            and isinstance(schema, type)
+            and issubclass(schema, BaseModel)
+            and not self._injected_args_keys
+            and _is_plain(schema)
+        ):
+            checked = schema.model_validate(tool_input)
+            return {name: getattr(checked, name) for name in schema.model_fields}
+        return super()._parse_input(tool_input, tool_call_id)
+
     def _run(
         self,
         *args: Any,
@@ -86,11 +112,11 @@ class QuickTool(StructuredTool):
         return await self.coroutine(*args, **kwargs, **_extras(self.coroutine, config, run_manager))
 
 
-def quick(made: BaseTool) -> BaseTool:
+def quick(made: BaseTool, probe: Callable[..., Any] | None = None) -> BaseTool:
     """Return the same tool as a `QuickTool`; one of another class as it is."""
     if type(made) is not StructuredTool:
         return made
-    return QuickTool(**{name: getattr(made, name) for name in made.model_fields_set})
+    return QuickTool(probe=probe, **{name: getattr(made, name) for name in made.model_fields_set})
 
 
 def _read(call: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
@@ -128,6 +154,16 @@ def _extras(
     if takes_callbacks and run_manager:
         extras["callbacks"] = run_manager.get_child()
     return extras
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(schema: type[BaseModel]) -> bool:
+    """Whether the schema has just the model's arguments: none injected, variadic or extra."""
+    return (
+        schema.model_config.get("extra") != "allow"
+        and schema.model_fields.keys().isdisjoint({"args", "kwargs"})
+        and not any(map(_is_injected_arg_type, get_all_basemodel_annotations(schema).values()))
+    )
 
 
 @lru_cache(maxsize=1024)

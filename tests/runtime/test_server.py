@@ -97,7 +97,7 @@ async def client(server):
 
 async def test_every_graph_is_an_assistant_with_schemas(client):
     assistants = {a["graph_id"]: a for a in await client.assistants.search()}
-    assert set(assistants) == {"react", "asker"}
+    assert set(assistants) == {"asker", "plan", "react"}
     for assistant in assistants.values():
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert "messages" in schemas["input_schema"]["properties"]
