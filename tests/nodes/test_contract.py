@@ -9,10 +9,15 @@ from pydantic import BaseModel
 from scripted import ScriptedChatModel, calls
 
 from cogwork.nodes.action import make_act
+from cogwork.nodes.decision import make_decide
 from cogwork.nodes.memorize import make_memorize
 from cogwork.nodes.observation import make_observe
+from cogwork.nodes.plan import Plan, Step, StepResult
+from cogwork.nodes.planning import make_plan, make_review
+from cogwork.nodes.ranking import expected_utility
 from cogwork.nodes.recall import make_recall
 from cogwork.nodes.response import make_respond
+from cogwork.nodes.synthesis import make_synthesize
 from cogwork.nodes.thought import make_think
 from cogwork.tools.base import tool
 
@@ -53,6 +58,15 @@ def model(*script):
     return ScriptedChatModel(script=list(script))
 
 
+PLAN = Plan(goal="1 + 2?", steps=[Step(id="add", tool="add", args={"a": 1, "b": 2})])
+PLANNED = {**ASKED, "plan": PLAN, "results": {}}
+DONE = {**PLANNED, "results": {"add": StepResult(id="add", status="completed", result=3)}}
+
+
+async def planned(request, config):
+    return PLAN
+
+
 NODES = {
     "think, a call": (make_think(model(CALL), [add]), ASKED),
     "think, an answer": (make_think(model("3"), [add]), ASKED),
@@ -63,6 +77,10 @@ NODES = {
     "recall": (make_recall(user="ada", store=InMemoryStore()), ASKED),
     "recall, promoting": (make_recall(user="ada", store=InMemoryStore(), promote=True), ASKED),
     "memorize": (make_memorize(user="ada", store=InMemoryStore()), ASKED),
+    "decide": (make_decide(expected_utility), {**ASKED, "options": {"a": {"value": 1}}}),
+    "plan": (make_plan(planned, [add]), ASKED),
+    "review": (make_review(1), DONE),
+    "synthesize": (make_synthesize(model("3")), DONE),
     "respond": (make_respond(model('{"total": 3}'), Sum), ACTED),
 }
 
