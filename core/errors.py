@@ -47,7 +47,7 @@ _SECRETS = (
     re.compile(
         r"""(?ix)(?P<keep>\b[\w-]*(?:(?:api|access|private|account)[_-]?key|authorization|token
         |secret|credentials?|passw(?:or)?d|passphrase|cookie)
-        (?:["']?\s*[=:]\s*|["'],\s*)(?:b?["'])?(?:bearer\s+|basic\s+)?)[^\s"',;&}]{4,}"""
+        (?:["']?\s*[=:]\s*|["'],\s*)(?:b?["'])?(?:bearer\s+|basic\s+)?+)[^\s"',;&}]{4,}"""
     ),
     re.compile(r"(?i)(?P<keep>\bbearer\s+)[\w.~+/=-]{8,}"),
     # user:password@ in a URL; a password may hold an @

@@ -27,7 +27,7 @@ from langchain_core.tools.base import (
 )
 from pydantic import BaseModel, Field
 
-__all__ = ["QuickTool", "quick"]
+__all__ = ["QuickTool", "quick", "reads_more"]
 
 
 class QuickTool(StructuredTool):
@@ -117,6 +117,16 @@ def quick(made: BaseTool, probe: Callable[..., Any] | None = None) -> BaseTool:
     if type(made) is not StructuredTool:
         return made
     return QuickTool(probe=probe, **{name: getattr(made, name) for name in made.model_fields_set})
+
+
+def reads_more(tool: StructuredTool) -> bool:
+    """Whether the tool's result depends on more than the model's arguments."""
+    schema = tool.args_schema
+    bodies = [body for body in (tool.func, tool.coroutine) if body is not None]
+    is_injected = isinstance(schema, type) and not (
+        issubclass(schema, BaseModel) and _is_plain(schema)
+    )
+    return is_injected or bool(tool._injected_args_keys) or any(any(_takes(b)) for b in bodies)  # noqa: SLF001 - LangChain's own question
 
 
 def _read(call: dict[str, Any]) -> tuple[dict[str, Any], str | None]:

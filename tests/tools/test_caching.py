@@ -1,0 +1,205 @@
+"""A cache for tools that read: what is the same is read once."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import InjectedToolCallId
+from langchain_core.tools import tool as langchain_tool
+from scripted import ScriptedChatModel, calls
+
+from cogwork.core.errors import ConfigurationError
+from cogwork.graphs.react import create_react_agent
+from cogwork.tools.base import tool, with_spec
+from cogwork.tools.caching import CacheInfo, ToolCache
+
+
+class Source:
+    """Something to be read, which counts its readings."""
+
+    def __init__(self) -> None:
+        self.read: list[Any] = []
+        self.faults: list[Exception] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def tool(self, cache: ToolCache) -> Any:
+        @tool(effect="read")
+        def look(what: str, size: int = 1) -> dict[str, Any]:
+            """Look something up."""
+            self.read.append((what, size))
+            assert self.gate.wait(10)
+            if self.faults:
+                raise self.faults.pop()
+            return {"what": what, "size": size}
+
+        return cache.wrap(look)
+
+    def async_tool(self, cache: ToolCache) -> Any:
+        @tool(effect="read")
+        async def look(what: str) -> str:
+            """Look something up."""
+            self.read.append(what)
+            while not self.gate.is_set():
+                await asyncio.sleep(0.001)
+            if self.faults:
+                raise self.faults.pop()
+            return what.upper()
+
+        return cache.wrap(look)
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+def test_same_arguments_are_read_once(source: Source):
+    cache = ToolCache()
+    look = source.tool(cache)
+    first = look.invoke({"what": "a"})
+    assert look.invoke({"what": "a", "size": 1}) == first
+    assert look.invoke({"size": 1, "what": "a"}) == first
+    assert look.invoke({"what": "a", "size": 2}) != first
+    assert source.read == [("a", 1), ("a", 2)]
+    assert cache.info() == CacheInfo(hits=2, misses=2, coalesced=0, entries=2)
+
+
+def test_results_are_not_shared(source: Source):
+    look = source.tool(ToolCache())
+    look.invoke({"what": "a"})["what"] = "changed"
+    assert look.invoke({"what": "a"})["what"] == "a"
+
+
+def test_least_recently_used_result_goes_first(source: Source):
+    look = source.tool(ToolCache(max_entries=2))
+    for what in "abacab":
+        look.invoke({"what": what})
+    assert [what for what, _ in source.read] == ["a", "b", "c", "b"]
+
+
+def test_result_holds_for_its_time(source: Source, monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr("cogwork.tools.caching.time.monotonic", lambda: now[0])
+    look = source.tool(ToolCache(ttl=10))
+    for now[0] in (0.0, 9.9, 10.1, 20.0):
+        look.invoke({"what": "a"})
+    assert len(source.read) == 2
+
+
+def test_failure_is_not_kept(source: Source):
+    source.faults = [ConnectionError("away")]
+    cache = ToolCache()
+    look = source.tool(cache)
+    with pytest.raises(ConnectionError):
+        look.invoke({"what": "a"})
+    assert look.invoke({"what": "a"}) == {"what": "a", "size": 1}
+    assert cache.info().entries == 1
+
+
+def test_clear_forgets(source: Source):
+    cache = ToolCache()
+    look = source.tool(cache)
+    look.invoke({"what": "a"})
+    cache.clear()
+    look.invoke({"what": "a"})
+    assert len(source.read) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_that_ask_at_once_make_one_call(source: Source, fails: bool):
+    source.gate.clear()
+    source.faults = [ConnectionError("away")] if fails else []
+    cache = ToolCache()
+    look = source.tool(cache)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(look.invoke, {"what": "a"}) for _ in range(8)]
+        while cache.info().coalesced < 7:
+            pass
+        source.gate.set()
+    assert len(source.read) == 1
+    assert [type(each.exception()) for each in asked] == [
+        ConnectionError if fails else type(None)
+    ] * 8
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_tasks_that_ask_at_once_make_one_call(source: Source, fails: bool):
+    source.gate.clear()
+    source.faults = [ConnectionError("away")] if fails else []
+    cache = ToolCache()
+    look = source.async_tool(cache)
+    asked = [asyncio.create_task(look.ainvoke({"what": "a"})) for _ in range(20)]
+    while cache.info().coalesced < 19:
+        await asyncio.sleep(0)
+    source.gate.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert len(source.read) == 1
+    assert [str(each) for each in found] == ["away" if fails else "A"] * 20
+
+
+async def test_others_go_on_when_the_one_that_called_is_cancelled(source: Source):
+    source.gate.clear()
+    cache = ToolCache()
+    look = source.async_tool(cache)
+    first, *others = [asyncio.create_task(look.ainvoke({"what": "a"})) for _ in range(5)]
+    while cache.info().coalesced < 4:
+        await asyncio.sleep(0)
+    first.cancel()
+    others.pop().cancel()
+    source.gate.set()
+    assert await asyncio.gather(*others) == ["A"] * 3
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert len(source.read) == 2
+
+
+def test_tools_that_change_something_are_refused():
+    @tool(effect="write")
+    def save(text: str) -> str:
+        """Save."""
+        return text
+
+    with pytest.raises(ConfigurationError, match="'save' has the effect 'write'"):
+        ToolCache().wrap(save)
+
+
+def test_tools_that_read_more_than_their_arguments_are_refused():
+    @tool(effect="read")
+    def mine(config: RunnableConfig) -> str:
+        """Say who asks."""
+        return str(config["configurable"]["user"])
+
+    @tool(effect="read")
+    def call(tool_call_id: Annotated[str, InjectedToolCallId]) -> str:
+        """Say which call it is."""
+        return tool_call_id
+
+    for each in (mine, call):
+        with pytest.raises(ConfigurationError, match="reads its run's config or state"):
+            ToolCache().wrap(each)
+
+
+@pytest.mark.parametrize("limits", [{"ttl": 0}, {"max_entries": -1}])
+def test_limits_are_positive(limits: dict[str, float]):
+    with pytest.raises(ConfigurationError, match="must be more than 0"):
+        ToolCache(**limits)
+
+
+def test_agents_share_it_and_tools_of_others_may_be_cached(source: Source):
+    @langchain_tool
+    def look(what: str) -> str:
+        """Look something up."""
+        source.read.append(what)
+        return what.upper()
+
+    cache = ToolCache()
+    cached = cache.wrap(with_spec(look, effect="read"))
+    for _ in range(2):
+        model = ScriptedChatModel(script=[calls(("look", {"what": "a"})), "done"])
+        state = create_react_agent(model, [cached]).invoke({"messages": "look"})
+        assert state["messages"][-2].text == "A"
+    assert source.read == ["a"]
