@@ -186,7 +186,7 @@ class Registry(Generic[T]):
         for point in entry_points(group=self._group):
             if point.name not in self._entries:
                 origin = point.dist.name if point.dist else point.value
-                self.add(point.name, _importer(point), description=f"from {origin}")
+                self.add(point.name, _importer(point), description=f"from {origin}", origin=origin)
 
 
 def _at(path: str) -> Callable[[], Any]:
