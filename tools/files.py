@@ -1,4 +1,4 @@
-"""Tools that read, write and list text files inside one folder."""
+"""Tools that read, write, list and delete text files inside one folder."""
 
 import codecs
 from pathlib import Path
@@ -11,6 +11,7 @@ from cogwork.tools.root import MAX_BYTES, MAX_NAMES, Root
 
 __all__ = [
     "file_tools",
+    "make_delete_file",
     "make_file_exists",
     "make_list_files",
     "make_read_file",
@@ -28,6 +29,8 @@ _NO_FILE_ENCODINGS = frozenset(
 
 def file_tools(root: str | Path, *, max_bytes: int = MAX_BYTES) -> list[BaseTool]:
     """Return `read_file`, `write_file`, `list_files` and `file_exists`, bound to one folder.
+
+    Who wants files deleted adds `make_delete_file(root)`.
 
     Args:
         root: An existing folder, which the tools cannot leave.
@@ -112,6 +115,23 @@ def make_file_exists(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseToo
         return inside.exists(path)
 
     return file_exists
+
+
+def make_delete_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+    """Return the tool that deletes a file; arguments as in `file_tools`."""
+    inside = Root(root, max_bytes=max_bytes)
+
+    @tool(effect="write", network=False, timeout=_TIMEOUT, parse_docstring=True)
+    def delete_file(path: str) -> str:
+        """Delete a file, or a folder that is empty.
+
+        Args:
+            path: The file or folder, relative to the root folder.
+        """
+        inside.delete(path)
+        return f"deleted {path}"
+
+    return delete_file
 
 
 def _codec(encoding: str) -> str:

@@ -40,6 +40,13 @@ for _name, _effect, _description in (
         network=False,
         group="files",
     )
+tools.add(  # in no group: it is had only by its name
+    "delete_file",
+    "cogwork.tools.files:make_delete_file",
+    description="Delete a file or an empty folder inside the root folder.",
+    effect="write",
+    network=False,
+)
 
 
 def load_tools(names: str | Sequence[str], *, root: str | Path = ".") -> "list[BaseTool]":

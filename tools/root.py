@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cogwork.core.errors import ConfigurationError, ToolError
 from cogwork.core.registry import nearest
+from cogwork.tools.listing import split_pattern, walk
 
 __all__ = ["CLOSED", "MAX_BYTES", "MAX_NAMES", "Root"]
 
@@ -27,7 +28,7 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_NAMES = 1_000
 """Names that a listing shows."""
 
-_MAX_FOLDERS = 40  # how deep a listing goes; every level holds a descriptor open
+_MAX_LINK_FOLDERS = 10_000  # that are searched for the names of a file that has several
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a named pipe would wait for its other end.
@@ -45,7 +46,7 @@ _KINDS = (
 
 
 class Root:
-    """Reads, writes and lists files inside one folder.
+    """Reads, writes, lists and deletes files inside one folder.
 
     Paths are relative to the folder, or absolute and inside of it.
 
@@ -87,7 +88,9 @@ class Root:
             self._check(path, os.stat(name, dir_fd=folder, follow_symlinks=False))
             descriptor = os.open(name, _READ, dir_fd=folder)
             try:
-                self._check(path, os.fstat(descriptor))
+                status = os.fstat(descriptor)
+                self._check(path, status)
+                self._check_links(path, status)
                 with open(descriptor, "rb", closefd=False) as file:
                     content = file.read(self.max_bytes + 1)
             finally:
@@ -124,6 +127,23 @@ class Root:
             with suppress(OSError):  # some file systems cannot sync a folder
                 os.fsync(folder)
 
+    def delete(self, path: str) -> None:
+        """Delete a regular file, or a folder that is empty.
+
+        Raises:
+            ToolError: It is outside, missing, something else, or a folder with something in it.
+        """
+        parts = self._parts(path)
+        if not parts:
+            raise ToolError(f"'{path}' is the root '{self.folder}' itself; name what is in it")
+        with self._explained("delete", path), self._open(parts[:-1]) as folder:
+            status = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                os.rmdir(parts[-1], dir_fd=folder)
+            else:
+                self._check_kind(path, status)
+                os.unlink(parts[-1], dir_fd=folder)
+
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder.
 
@@ -153,10 +173,10 @@ class Root:
         Raises:
             ToolError: The folder is outside, missing or no folder, or the pattern is none.
         """
-        deep, pattern = _split(pattern)
+        deep, pattern = split_pattern(pattern)
         parts = self._parts(path)
         with self._explained("list", path), self._open(parts) as folder:
-            found = list(islice(_walk(folder, pattern, deep=deep), MAX_NAMES + 1))
+            found = list(islice(walk(folder, pattern, deep=deep), MAX_NAMES + 1))
         return sorted("/".join([*parts, name]) for name in found)
 
     def _parts(self, path: str) -> tuple[str, ...]:
@@ -165,6 +185,8 @@ class Root:
             resolved = Path(os.path.realpath(self.folder / path))
         except ValueError as error:
             raise ToolError(f"{path!r} cannot be a path: {error}") from None
+        except OSError as error:  # it changed while it was looked at
+            raise ToolError(f"'{path}' cannot be looked up: {error.strerror}") from error
         if not resolved.is_relative_to(self.folder):
             raise ToolError(
                 f"'{path}' leads outside of the root '{self.folder}'; "
@@ -221,6 +243,23 @@ class Root:
                 f"the limit is {self.max_bytes:,}"
             )
 
+    def _check_links(self, path: str, status: os.stat_result) -> None:
+        """Refuse a file that has a name elsewhere, through which its content came in."""
+        if status.st_nlink == 1:
+            return
+        with self._open(()) as folder:
+            inside = sum(
+                same
+                for _, _, files, at in islice(os.fwalk(".", dir_fd=folder), _MAX_LINK_FOLDERS)
+                for name in files
+                if (same := _is_same(name, at, status))
+            )
+        if inside < status.st_nlink:
+            raise ToolError(
+                f"'{path}' in the root '{self.folder}' has another name outside of it; copy the "
+                "file into the root instead of linking it"
+            )
+
     @contextmanager
     def _explained(self, doing: str, path: str) -> Iterator[None]:
         """Turn what the operating system says into what a model can act on."""
@@ -240,8 +279,16 @@ class Root:
     def _nearest(self, path: str) -> str:
         known: list[str] = []
         with suppress(OSError), self._open(()) as folder:
-            known += islice(_walk(folder, "*", deep=True), MAX_NAMES)
+            known += islice(walk(folder, "*", deep=True), MAX_NAMES)
         return nearest(path, known) if known else "the root is empty"
+
+
+def _is_same(name: str, folder: int, status: os.stat_result) -> bool:
+    try:
+        other = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return (other.st_dev, other.st_ino) == (status.st_dev, status.st_ino)
 
 
 def _write_new(name: str, content: bytes, mode: int | None, folder: int) -> None:
@@ -255,36 +302,3 @@ def _write_new(name: str, content: bytes, mode: int | None, folder: int) -> None
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _split(pattern: str) -> tuple[bool, str]:
-    """Whether a pattern goes into folders, and its part for names."""
-    deep = pattern == "**" or pattern.startswith("**/")
-    name = (pattern.removeprefix("**").removeprefix("/") or "*") if deep else pattern
-    if "/" in name or not name:
-        raise ToolError(
-            f"the pattern '{pattern}' is neither for names, as '*.csv', nor for names in all "
-            "folders below, as '**/*.csv'; give the folder as path"
-        )
-    return deep, name
-
-
-def _walk(folder: int, pattern: str, *, deep: bool) -> Iterator[str]:
-    hidden = pattern.startswith(".")
-    for at, folders, files, _ in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
-        if not hidden:
-            folders[:] = [name for name in folders if not name.startswith(".")]
-        prefix = at.removeprefix(".").removeprefix("/")
-        for name in sorted([*files, *(f"{name}/" for name in folders)]):
-            if name.startswith(".") and not hidden:
-                continue
-            if fnmatch.fnmatchcase(name.removesuffix("/"), pattern):
-                yield _printable(f"{prefix}/{name}" if prefix else name)
-        folders.sort()
-        if not deep or at.count("/") >= _MAX_FOLDERS:
-            folders.clear()
-
-
-def _printable(name: str) -> str:
-    """A name without the stand-ins for bytes that are not UTF-8."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

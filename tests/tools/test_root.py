@@ -1,8 +1,11 @@
 import os
+import random
 import socket
 import subprocess
 import sys
 import textwrap
+import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -377,3 +380,130 @@ def test_keys_settings_and_own_data_stay_closed(tmp_path: Path, path: str) -> No
         with pytest.raises(ToolError, match="closed to tools"):
             root.write(name, b"x")
     assert Root(tmp_path, closed=()).read(path) == b"key"
+
+
+# ---- deleting, other names, races ---------------------------------------------------------------
+
+
+def test_files_and_empty_folders_are_deleted(folder: Path, root: Root) -> None:
+    root.write("out/a.txt", b"a")
+    with pytest.raises(ToolError, match=r"cannot delete 'out'.*not empty"):
+        root.delete("out")
+    root.delete("out/a.txt")
+    root.delete("out")
+    assert not (folder / "out").exists()
+    with pytest.raises(ToolError, match="'out' does not exist"):
+        root.delete("out")
+
+
+def test_nothing_else_is_deleted(folder: Path, root: Root) -> None:
+    outside = folder.parent / "kept.txt"
+    outside.write_text("kept")
+    (folder / "link").symlink_to(outside)
+    os.mkfifo(folder / "pipe")
+    for path in ("link", "../kept.txt", str(outside), ".", "", ".env", "pipe"):
+        with pytest.raises(ToolError):
+            root.delete(path)
+    assert outside.exists()
+    assert (folder / "pipe").exists()
+
+
+def test_file_with_a_name_outside_is_not_read(folder: Path, root: Root) -> None:
+    secret = folder.parent / "secret.txt"
+    secret.write_text("secret")
+    os.link(secret, folder / "a.txt")
+    with pytest.raises(ToolError, match="has another name outside of it"):
+        root.read("a.txt")
+    root.write("a.txt", b"new")
+    assert secret.read_text() == "secret"
+    assert root.read("a.txt") == b"new"
+
+
+def test_file_with_two_names_inside_is_read(folder: Path, root: Root) -> None:
+    root.write("a.txt", b"same")
+    (folder / "deep").mkdir()
+    os.link(folder / "a.txt", folder / "deep" / "b.txt")
+    assert root.read("a.txt") == root.read("deep/b.txt") == b"same"
+
+
+SWAPPER = """
+import os, sys
+root, outside = sys.argv[1:]
+names = [(f"{root}/dir", f"{root}/aside", outside), (f"{root}/file", f"{root}/beside", outside + "/file")]
+print("ready", flush=True)
+while True:
+    for name, aside, target in names:
+        try:
+            os.rename(name, aside)
+            os.symlink(target, name)
+            os.unlink(name)
+            os.rename(aside, name)
+        except OSError:
+            if not os.path.lexists(name) and os.path.lexists(aside):
+                os.rename(aside, name)
+"""
+
+
+@pytest.mark.parametrize("times", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_swapped_links_lead_nowhere(tmp_path: Path, times: int) -> None:
+    inside, outside = tmp_path / "root", tmp_path / "outside"
+    (inside / "dir").mkdir(parents=True)
+    outside.mkdir()
+    for folder in (inside, inside / "dir"):
+        (folder / "file").write_bytes(b"inside")
+    (outside / "file").write_bytes(b"secret")
+    root = Root(inside)
+    operations = [
+        lambda: root.read("dir/file"),
+        lambda: root.read("file"),
+        lambda: root.write("dir/new", b"new"),
+        lambda: root.write("file", b"inside"),
+        lambda: root.names("dir", "**/*"),
+        lambda: root.exists("dir/hidden"),
+        lambda: root.delete("dir/new"),
+        lambda: root.delete("dir/hidden"),
+    ]
+    (outside / "hidden").write_bytes(b"secret")
+    with subprocess.Popen(
+        [sys.executable, "-c", SWAPPER, str(inside), str(outside)], stdout=subprocess.PIPE
+    ) as swapper:
+        assert swapper.stdout is not None
+        swapper.stdout.readline()
+        found: list[Any] = []
+        try:
+            for number in range(20_000):
+                with suppress(ToolError):
+                    found.append(operations[number % len(operations)]())
+        finally:
+            swapper.kill()
+    assert len(found) > times / 20
+    assert b"secret" not in found
+    assert True not in found
+    assert not [each for each in found if isinstance(each, list) and "dir/hidden" in each]
+    assert sorted(each.name for each in outside.iterdir()) == ["file", "hidden"]
+    assert {each.read_bytes() for each in outside.iterdir()} == {b"secret"}
+
+
+WRITER = """
+import sys
+from cogwork.tools.root import Root
+root = Root(sys.argv[1])
+print("ready", flush=True)
+while True:
+    for letter in b"ab":
+        root.write("file", bytes([letter]) * 300_000)
+"""
+
+
+def test_writes_that_are_killed_tear_nothing(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    for _ in range(10):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(chance.uniform(0.005, 0.03))
+            writer.kill()
+        content = (tmp_path / "file").read_bytes()
+        assert content in (b"a" * 300_000, b"b" * 300_000)
