@@ -40,6 +40,18 @@ for _name, _effect, _description in (
         network=False,
         group="files",
     )
+for _name, _effect, _description in (
+    ("analyze_data", "read", "Describe, group, correlate or fit a table in a file."),
+    ("plot_data", "write", "Draw a column of a table in a file as a PNG picture."),
+):
+    tools.add(
+        _name,
+        f"cogwork.tools.data:make_{_name}",
+        description=_description,
+        effect=_effect,
+        network=False,
+        group="data",
+    )
 tools.add(  # in no group: it is had only by its name
     "delete_file",
     "cogwork.tools.files:make_delete_file",

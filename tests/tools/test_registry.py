@@ -78,7 +78,9 @@ def test_missing_root_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_registered_metadata_agrees_with_the_tools(tmp_path: Path) -> None:
-    assert tools.names() == sorted(["calculator", "delete_file", *FILES])
+    assert tools.names() == sorted(
+        ["analyze_data", "calculator", "delete_file", "plot_data", *FILES]
+    )
     for entry in tools:
         [loaded] = load_tools([entry.name], root=tmp_path)
         spec = spec_of(loaded)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cogwork.core.errors import ConfigurationError, ToolError, redact
-from cogwork.tools.database.reading import Limits, Rows
+from cogwork.tools.database.reading import Limits
+from cogwork.tools.table import Rows
 
 if TYPE_CHECKING:
     from psycopg import Connection

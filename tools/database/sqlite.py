@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from cogwork.core.errors import ConfigurationError, ToolError
-from cogwork.tools.database.reading import Limits, Rows
+from cogwork.tools.database.reading import Limits
+from cogwork.tools.table import Rows
 
 __all__ = ["SqliteDatabase"]
 

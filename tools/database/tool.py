@@ -7,8 +7,9 @@ from langchain_core.tools import BaseTool
 from cogwork.core.errors import ConfigurationError, redact
 from cogwork.tools.base import tool
 from cogwork.tools.database.postgres import PostgresDatabase
-from cogwork.tools.database.reading import Database, Limits, shown
+from cogwork.tools.database.reading import Database, Limits
 from cogwork.tools.database.sqlite import SqliteDatabase
+from cogwork.tools.table import shown
 
 __all__ = ["database_tools", "make_describe_database", "make_query_database"]
 
