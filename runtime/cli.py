@@ -68,7 +68,10 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     ] = None,
     tool: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a tool, or 'files'; repeatable.", show_default="all"),
+        typer.Option(
+            help="Name of a tool or group, such as files, data, delete_file; repeatable.",
+            show_default="calculator, files",
+        ),
     ] = None,
     thread: Annotated[
         str | None, typer.Option(help="Go on with this thread.", show_default="a new one")
@@ -198,12 +201,11 @@ def _build(
 ) -> "CompiledStateGraph[Any, Any, Any, Any]":
     from cogwork.core.models import create_chat_model
     from cogwork.graphs.registry import graphs
-    from cogwork.tools import load_tools
-    from cogwork.tools.registry import tools
+    from cogwork.tools.registry import default_tools, load_tools
 
     return graphs.get(name)(
         create_chat_model(settings=settings),
-        load_tools(tool_names or tools.names(), root=settings.root),
+        load_tools(tool_names or default_tools(), root=settings.root),
         max_steps=settings.max_steps,
         tool_timeout=settings.tool_timeout,
         checkpointer=checkpointer,

@@ -13,19 +13,18 @@ from langgraph.graph.state import CompiledStateGraph
 from cogwork.core.models import create_chat_model
 from cogwork.core.settings import load_settings
 from cogwork.graphs.registry import graphs
-from cogwork.tools import load_tools
-from cogwork.tools.registry import tools
+from cogwork.tools.registry import default_tools, load_tools
 
 __all__ = ["plan", "react"]
 
 
 async def react() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The ReAct agent with every registered tool."""
+    """The ReAct agent with every tool that is not optional."""
     return await _built("react")
 
 
 async def plan() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The planning agent with every registered tool."""
+    """The planning agent with every tool that is not optional."""
     return await _built("plan")
 
 
@@ -39,7 +38,7 @@ def _build(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
     settings = load_settings()
     return graphs.get(name)(
         create_chat_model(settings=settings),
-        load_tools(tools.names(), root=settings.root),
+        load_tools(default_tools(), root=settings.root),
         max_steps=settings.max_steps,
         tool_timeout=settings.tool_timeout,
     )

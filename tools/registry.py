@@ -10,14 +10,15 @@ from cogwork.core.registry import Registry, nearest
 if TYPE_CHECKING:  # importing LangChain takes a second
     from langchain_core.tools import BaseTool
 
-__all__ = ["ToolEntry", "load_tools", "tools"]
+__all__ = ["ToolEntry", "default_tools", "load_tools", "tools"]
 
 ToolEntry: TypeAlias = Union["BaseTool", Callable[[Path], "BaseTool"]]
 """A tool, or a function that makes one for a root folder."""
 
 tools: Registry[ToolEntry] = Registry("tool", group="cogwork.tools")
 """Every tool that can be had by name; other packages add to it with the same entry-point
-group. Metadata: `effect`, `network`, and `group`, a name for several tools together."""
+group. Metadata: `effect`, `network`, `group`, a name for several tools together, and
+`optional` for what an agent is not given unasked."""
 
 tools.add(
     "calculator",
@@ -51,14 +52,21 @@ for _name, _effect, _description in (
         effect=_effect,
         network=False,
         group="data",
+        optional=True,
     )
-tools.add(  # in no group: it is had only by its name
+tools.add(
     "delete_file",
     "cogwork.tools.files:make_delete_file",
     description="Delete a file or an empty folder inside the root folder.",
     effect="write",
     network=False,
+    optional=True,
 )
+
+
+def default_tools() -> list[str]:
+    """Return the names of the tools that agents have unless others are asked for."""
+    return [entry.name for entry in tools if not entry.metadata.get("optional")]
 
 
 def load_tools(names: str | Sequence[str], *, root: str | Path = ".") -> "list[BaseTool]":

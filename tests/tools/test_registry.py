@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool
 import cogwork.tools
 from cogwork.core.errors import ConfigurationError, UnknownNameError
 from cogwork.tools.base import spec_of, tool
-from cogwork.tools.registry import load_tools, tools
+from cogwork.tools.registry import default_tools, load_tools, tools
 
 FILES = ["file_exists", "list_files", "read_file", "write_file"]
 
@@ -150,3 +150,8 @@ def test_every_public_name_of_the_folder_resolves() -> None:
         assert getattr(cogwork.tools, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'tol'"):
         cogwork.tools.tol  # noqa: B018 - reading it is the test
+
+
+def test_agents_are_given_no_optional_tool_unasked(added: Any) -> None:
+    added("own", lambda: tool("own", description="Own.")(lambda: 1))
+    assert default_tools() == sorted(["calculator", "own", *FILES])
