@@ -100,7 +100,8 @@ class Journal:
         """Run a function once, and return what it returned, now and ever after.
 
         Steps may run at the same time, in any order. Two with one key run once. A failure
-        is not recorded: the next call tries again.
+        is not recorded: the next call tries again. A function that raises `InDoubtError`, for
+        it sent something and had no answer, leaves its step in doubt.
 
         Args:
             key: Names the step by its content.
@@ -129,6 +130,8 @@ class Journal:
                 await self._write("begun", key)
             try:
                 result = await _called(function, args)
+            except InDoubtError:  # what it called does not know either
+                raise
             except Exception:
                 if effect != "read":
                     await self._write("ended", key)
@@ -158,6 +161,8 @@ class Journal:
                 self._write_sync("begun", key)
             try:
                 result = function(*args)
+            except InDoubtError:
+                raise
             except Exception:
                 if effect != "read":
                     self._write_sync("ended", key)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from pytest_socket import socket_allow_hosts
 
-_FOREIGN = ("COGWORK_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "ANTHROPIC_")
+_FOREIGN = (
+    *("COGWORK_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "ANTHROPIC_"),
+    *("SERPER_", "TAVILY_", "SEMANTIC_SCHOLAR_"),
+)
 
 
 @pytest.fixture(autouse=True)

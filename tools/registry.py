@@ -54,6 +54,36 @@ for _name, _effect, _description in (
         group="data",
         optional=True,
     )
+for _name, _effect, _description in (
+    ("http_get", "read", "Read a web page or an API by GET."),
+    ("api_call", "external", "Call an HTTP API by any method."),
+):
+    tools.add(
+        _name,
+        f"cogwork.tools.api:{_name}",
+        description=_description,
+        effect=_effect,
+        network=True,
+        group="web",
+        optional=True,
+    )
+tools.add(
+    "web_search",
+    "cogwork.tools.search.tool:make_web_search",
+    description="Search the web by the services whose keys are set.",
+    effect="read",
+    network=True,
+    group="web",
+    optional=True,
+)
+tools.add(
+    "search_files",
+    "cogwork.tools.search.tool:make_search_files",
+    description="Search the texts inside the root folder by meaning and words.",
+    effect="read",
+    network=False,
+    optional=True,
+)
 tools.add(
     "delete_file",
     "cogwork.tools.files:make_delete_file",
