@@ -1,21 +1,15 @@
 """Plans killed at random moments: nothing finished runs again, nothing is mixed up or lost."""
 
-import contextlib
 import itertools
-import json
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forks import Forks, forks
 
 KILLS = int(os.environ.get("KILLS", "200"))  # `make kills` asks for 1,000
-SUPPORT = Path(__file__).parents[1] / "support"
 KINDS = [
     {"how": how, "durability": durability, "nested": nested, "retried": retried}
     for how, durability, nested, retried in [
@@ -30,31 +24,10 @@ KINDS = [
 ]
 
 
-class Runs:
-    """Starts runs of plans, and kills them."""
-
-    def __init__(self, server: "subprocess.Popen[str]") -> None:
-        self._server = server
-
-    def start(self, job: dict) -> int:
-        print(json.dumps(job), file=self._server.stdin, flush=True)
-        return int(self._server.stdout.readline())
-
-    def end(self) -> int:
-        return int(self._server.stdout.readline().split()[1])
-
-
 @pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    with subprocess.Popen(
-        [sys.executable, str(SUPPORT / "plan_child.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(SUPPORT)},
-    ) as server:
-        yield Runs(server)
-        server.stdin.close()
+def runs() -> Iterator[Forks]:
+    with forks("plan_child.py") as served:
+        yield served
 
 
 def check(log: list[str], *, kept: bool) -> None:
@@ -73,27 +46,14 @@ def check(log: list[str], *, kept: bool) -> None:
             assert times == 1, f"the effect of {name} happened {times} times: {log}"
 
 
-def crash(runs: Runs, job: dict, chance: random.Random, kills: int) -> int:
+def crash(runs: Forks, job: dict, chance: random.Random, kills: int) -> int:
     """Run a plan to its end through up to `kills` kills; return how many there were."""
-    killed = 0
-    for last in itertools.chain([False] * kills, [True]):
-        pid = runs.start(job)
-        if last:
-            assert runs.end() == 0
-            break
-        time.sleep(chance.uniform(0.0, 0.12))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        status = runs.end()
-        if status == 0:
-            break
-        assert status == signal.SIGKILL
-        killed += 1
+    killed = runs.crash(job, chance, kills)
     check(Path(job["log"]).read_text().splitlines(), kept=job["durability"] != "exit")
     return killed
 
 
-def crash_many(runs: Runs, url: str, folder: Path, kills: int, seed: int) -> None:
+def crash_many(runs: Forks, url: str, folder: Path, kills: int, seed: int) -> None:
     """Run plans of every kind until there were so many kills."""
     chance = random.Random(seed)
     killed = 0

@@ -1,19 +1,15 @@
-"""A process that forks runs of a plan, so that a test can kill them at any moment.
+"""Runs of a plan, to be killed at any moment (see `forks`).
 
-Each line of JSON on standard input forks one run; it says its pid, and `ended <status>`
-when it is gone. A run goes on from its thread's checkpoint, or begins. What it does is
-appended to a log: `run <step>` when a step's tool begins, `seen <step>` when the plan has
+A run goes on from its thread's checkpoint, or begins. What it does is appended to a log: `run <step>` when a step's tool begins, `seen <step>` when the plan has
 seen it finished, and at last `result <json>`.
 """
 
 import asyncio
 import json
-import os
 import random
-import sys
-import traceback
 from typing import Any
 
+from forks import say, serve
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy
@@ -51,12 +47,6 @@ def expected(plan: Plan) -> dict[str, str]:
     for key in plan.order:
         found[key] = value_of(key, [found[before] for before in plan[key].depends_on])
     return found
-
-
-def say(log: str, *words: str) -> None:
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(descriptor, (" ".join(words) + "\n").encode())
-    os.close(descriptor)
 
 
 def build(job: dict[str, Any]) -> Any:
@@ -144,15 +134,4 @@ def note(log: str, event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            try:
-                run(json.loads(line))
-            except BaseException:  # noqa: BLE001 - a fork must not go on as the server
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        os.write(1, f"{child}\n".encode())
-        _, status = os.waitpid(child, 0)
-        os.write(1, f"ended {status}\n".encode())
+    serve(run)
