@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         root: The folder that file tools may touch.
         max_steps: Turns of an agent before it must answer from what it found.
         tool_timeout: Seconds that one tool call may take.
+        policy: Rules for calls of tools, as `cogwork.tools.policy.load_policy` reads them. In
+            an environment variable they are JSON.
+        audit_log: The file in which runs of the command line and the server note their calls.
+        audit_key: Makes the log's hashes unforgeable (see `cogwork.tools.audit`).
     """
 
     model_config = SettingsConfigDict(
@@ -120,6 +124,9 @@ class Settings(BaseSettings):
     root: Annotated[Path, AfterValidator(_expand_home)] = Path()
     max_steps: Annotated[int, _Number, Field(ge=1)] = 10
     tool_timeout: Seconds = 60
+    policy: dict[str, Any] = {}
+    audit_log: Annotated[Path, AfterValidator(_expand_home)] = Path(".cogwork/audit.jsonl")
+    audit_key: SecretStr | None = None
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """URLs may hold passwords, so every text is redacted before it is shown."""
@@ -173,7 +180,7 @@ def _fault(detail: ErrorDetails, shown: Mapping[str, Any], origins: Mapping[str,
     message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = _EXPECTED.get(detail["type"], message)
     # reprlib looks only so far into a value, which YAML's aliases can make astronomic.
-    value = "***" if key == "api_key" else redact(_SHORT.repr(shown[key]))
+    value = "***" if key in ("api_key", "audit_key") else redact(_SHORT.repr(shown[key]))
     path = ".".join(str(part) for part in detail["loc"])
     return f"{path} is {value} ({origins[key]}), expected {expected}"
 

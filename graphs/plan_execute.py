@@ -32,6 +32,8 @@ from cogwork.nodes.step import OnDoubt, Recompose
 from cogwork.nodes.synthesis import make_synthesize
 from cogwork.nodes.thought import Prompt
 from cogwork.tools.base import as_tools
+from cogwork.tools.policy import Policy, check_trifecta
+from cogwork.tools.taint import with_taint
 
 __all__ = ["PlanExecuteInput", "PlanExecuteState", "create_plan_execute_agent"]
 
@@ -72,6 +74,7 @@ def create_plan_execute_agent(
     alternatives: Mapping[str, Sequence[str | BaseTool | Runnable[Any, Any]]] | None = None,
     recompose: Recompose | None = None,
     on_doubt: OnDoubt = "ask",
+    policy: Policy | None = None,
     max_steps: int = 10,
     tool_timeout: float | None = None,
     step_timeout: float | None = None,
@@ -103,6 +106,8 @@ def create_plan_execute_agent(
         alternatives: What to fall back to, by the name of a tool or the id of a step.
         recompose: Splits a step that failed.
         on_doubt: What to do with a call whose process died in the middle of it.
+        policy: Which calls of tools are made, ask a person first, or are refused; an `agent`
+            that is given has its own. The state then has a key `taint`.
         max_steps: Steps that the ReAct agent may take for one free task.
         tool_timeout: Seconds for one call of a tool that declares none itself.
         step_timeout: Seconds for one attempt at a free task.
@@ -124,12 +129,15 @@ def create_plan_execute_agent(
         raise ConfigurationError(f"max_replans is {max_replans}; it must be 0 or more")
     chat = create_chat_model(model)
     ready = as_tools(tools)
+    if policy is not None and agent is not None:  # else the agent made below is checked
+        check_trifecta(ready, policy)
     doer = agent or create_react_agent(
         chat,
         ready,
         max_steps=max_steps,
         tool_timeout=tool_timeout,
         context_schema=context_schema,
+        policy=policy,
     )
     execute = make_execute(
         ready,
@@ -140,8 +148,11 @@ def create_plan_execute_agent(
         tool_timeout=tool_timeout,
         step_timeout=step_timeout,
         on_doubt=on_doubt,
+        policy=policy,
     )
-    builder = StateGraph(PlanExecuteState, context_schema, input_schema=PlanExecuteInput)
+    state: type[Any] = PlanExecuteState if policy is None else with_taint(PlanExecuteState)
+    takes: type[Any] = PlanExecuteInput if policy is None else with_taint(PlanExecuteInput)
+    builder = StateGraph(state, context_schema, input_schema=takes)
     plans, remember = _with_memory(planner or make_model_planner(chat), store, examples)
     builder.add_node("plan", make_plan(plans, ready, max_cost=max_cost))
     builder.add_edge(START, "plan")
@@ -165,7 +176,7 @@ def create_plan_execute_agent(
         builder.add_conditional_edges("review", route_after_review, ways)
         builder.add_edge("synthesize", END)
     return builder.compile(
-        with_state_types(checkpointer, PlanExecuteState),
+        with_state_types(checkpointer, state),
         store=store,
         name=name,
     )

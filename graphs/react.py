@@ -38,6 +38,8 @@ from cogwork.nodes.observation import make_observe
 from cogwork.nodes.response import make_respond
 from cogwork.nodes.thought import Prompt, make_think
 from cogwork.tools.base import as_tools
+from cogwork.tools.policy import Policy, check_trifecta
+from cogwork.tools.taint import with_taint
 
 __all__ = ["ReactInput", "ReactState", "StructuredReactState", "create_react_agent"]
 
@@ -84,6 +86,7 @@ def create_react_agent(
     max_history_tokens: int = 100_000,
     tool_timeout: float | None = None,
     max_tool_output: int = 20_000,
+    policy: Policy | None = None,
     state_schema: type[Any] | None = None,
     context_schema: type[Any] | None = None,
     checkpointer: Checkpointer = None,
@@ -113,6 +116,9 @@ def create_react_agent(
         tool_timeout: Seconds for one attempt at a tool that declares none itself; `None`
             for no limit.
         max_tool_output: Characters of a tool's result that are kept.
+        policy: Which calls of tools are made, ask a person first, or are refused. The state
+            then has a key `taint` that names the untrusted sources which the thread has
+            read. `None` makes every call.
         state_schema: A `TypedDict` with the keys of `ReactState` (of `StructuredReactState`
             with a `response_format`) and more for your tools.
         context_schema: The type of the run's `context`, for tools and prompts.
@@ -145,12 +151,14 @@ def create_react_agent(
     )
     chat = create_chat_model(model)
     ready = as_tools(tools)
+    state, takes = _schemas(state_schema, response_format, policy)
+    if policy is not None:
+        check_trifecta(ready, policy)
     done = "respond" if response_format else END
     # A client retries a call that did not begin, and nothing that broke off.
     retry = RetryPolicy(retry_on=broke_off, max_attempts=2)
 
-    state = state_schema or (StructuredReactState if response_format else ReactState)
-    builder = StateGraph(state, context_schema, input_schema=state_schema or ReactInput)
+    builder = StateGraph(state, context_schema, input_schema=takes)
     think = make_think(
         chat,
         ready,
@@ -163,9 +171,12 @@ def create_react_agent(
     builder.add_edge(START, "think")
     if ready:
         direct = {each.name for each in ready if each.return_direct}
-        observe = make_observe(max_steps=max_steps, max_repeats=max_repeats, return_direct=direct)
-        builder.add_node("act", make_act(ready, timeout=tool_timeout, max_output=max_tool_output))
-        builder.add_node("observe", observe)
+        act = make_act(ready, timeout=tool_timeout, max_output=max_tool_output, policy=policy)
+        builder.add_node("act", act)
+        builder.add_node(
+            "observe",
+            make_observe(max_steps=max_steps, max_repeats=max_repeats, return_direct=direct),
+        )
         builder.add_edge("act", "observe")
         if direct:
             ways: dict[Hashable, str] = {"on": "think", "answered": done}
@@ -189,6 +200,15 @@ def create_react_agent(
     )
     # LangGraph's limit counts super-steps, three a step here; ours counts steps.
     return graph.with_config(recursion_limit=3 * max_steps + 10)
+
+
+def _schemas(
+    given: type[Any] | None, response_format: Schema | None, policy: Policy | None
+) -> tuple[type[Any], type[Any]]:
+    """Those of the state and of the input."""
+    state = given or (StructuredReactState if response_format else ReactState)
+    takes = given or ReactInput
+    return (state, takes) if policy is None else (with_taint(state), with_taint(takes))
 
 
 def _check(**limits: float | None) -> None:

@@ -1,7 +1,7 @@
 """The action of a ReAct loop: one tool call, run with a limit, its failure an observation."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import HumanMessage, ToolMessage
@@ -15,6 +15,9 @@ from cogwork.core.errors import BudgetError, redact
 from cogwork.core.registry import nearest
 from cogwork.nodes.history import FROM_TOOL
 from cogwork.tools.calling import ReadyTool, reason_of
+from cogwork.tools.guard import EDITED, Guard
+from cogwork.tools.policy import Policy
+from cogwork.tools.taint import SOURCE, UNTRUSTED, has_read, label_of, reading, taint_in
 
 __all__ = ["make_act"]
 
@@ -24,6 +27,7 @@ def make_act(
     *,
     timeout: float | None = None,
     max_output: int = 20_000,
+    policy: Policy | None = None,
 ) -> Node:
     """Make the node that runs one tool call.
 
@@ -39,38 +43,71 @@ def make_act(
         tools: What may be called.
         timeout: Seconds for one attempt where a tool declares none; `None` for no limit.
         max_output: Characters of a result that are kept; beyond them head and tail stay.
+        policy: Which calls are made, ask a person first, or are refused; the state then
+            needs a key `taint` (see `cogwork.tools.taint`). `None` makes every call.
     """
     ready = {tool.name: ReadyTool(tool, timeout) for tool in tools}
+    specs = {name: each.spec for name, each in ready.items()}
+    guard = Guard(policy, specs) if policy is not None else None
 
     @node
     async def act(call: Mapping[str, Any], config: RunnableConfig) -> Any:
         """Run one tool call.
 
-        Reads: the call it is sent
-        Writes: messages
+        Reads: the call it is sent, messages, taint
+        Writes: messages, taint
         """
         started = time.perf_counter()
-        outcome = await _outcome(ready, call, config)
+        outcome, sources = await _outcome(ready, call, config, guard)
         seconds = round(time.perf_counter() - started, 6)
+        about = {"seconds": seconds, **label_of(sources)}
+        taint = sources if guard else None
         if isinstance(outcome, ToolMessage):
-            return {"messages": [_observed(outcome, seconds, max_output)]}
+            update: dict[str, Any] = {"messages": [_observed(outcome, about, max_output)]}
+            return {**update, "taint": taint} if taint else update
         for message in _messages_in(outcome):
-            _observed(message, seconds, max_output)
-        return outcome
+            _observed(message, about, max_output)
+        if not taint:
+            return outcome
+        return [
+            *(outcome if isinstance(outcome, list) else [outcome]),
+            Command(update={"taint": taint}),
+        ]
 
     return act
 
 
 async def _outcome(
-    ready: Mapping[str, ReadyTool], call: Mapping[str, Any], config: RunnableConfig
-) -> ToolMessage | Command[Any] | list[Any]:
-    """The call's result, or a message that says why there is none."""
+    ready: Mapping[str, ReadyTool],
+    call: Mapping[str, Any],
+    config: RunnableConfig,
+    guard: Guard | None,
+) -> tuple[ToolMessage | Command[Any] | list[Any], list[str]]:
+    """The call's result, or why there is none; and the untrusted sources in it."""
     name = str(call["name"])
     if call.get("error") or call["type"] == "invalid_tool_call":
-        return _failure(call, f"the arguments are not valid JSON: {call['args']!r:.500}")
+        return _failure(call, f"the arguments are not valid JSON: {call['args']!r:.500}"), []
     if name not in ready:
-        return _failure(call, f"no tool is called '{name}'; {nearest(name, list(ready))}")
-    tool = ready[name]
+        return _failure(call, f"no tool is called '{name}'; {nearest(name, list(ready))}"), []
+    if guard is None:
+        result = await _made(ready[name], call, config)
+        return result, _sources(ready[name], result)
+    taint = taint_in(config, guard.trusted)
+    admitted = await guard.admit(call, taint, config)
+    if isinstance(admitted, ToolMessage):
+        return admitted, []
+    tool = ready[admitted["name"]]
+    with reading(taint) as found:
+        result = await _made(tool, admitted, config)
+    if admitted is not call:
+        _say_edited(result, admitted)
+    return result, _sources(tool, result, found)
+
+
+async def _made(
+    tool: ReadyTool, call: Mapping[str, Any], config: RunnableConfig
+) -> ToolMessage | Command[Any] | list[Any]:
+    """The result of a call that is made."""
     try:
         result = await tool.call(call, config)
     except (GraphBubbleUp, BudgetError):
@@ -79,7 +116,24 @@ async def _outcome(
         return _failure(call, reason_of(error, tool.tool.name))
     if isinstance(result, (ToolMessage, Command, list)):
         return result
-    return ToolMessage(str(result), name=name, tool_call_id=call["id"])
+    return ToolMessage(str(result), name=tool.tool.name, tool_call_id=call["id"])
+
+
+def _sources(tool: ReadyTool, result: Any, found: Collection[str] = ()) -> list[str]:
+    """The untrusted sources of a result: the tool, and what was read inside of the call."""
+    labels = (message.response_metadata.get(SOURCE) for message in _messages_in(result))
+    if tool.spec.is_untrusted or UNTRUSTED in labels:
+        found = {tool.tool.name, *found}
+    if found:
+        has_read(*found)
+    return sorted(found)
+
+
+def _say_edited(result: Any, made: Mapping[str, Any]) -> None:
+    note = EDITED.format(name=made["name"], args=made["args"])
+    for message in _messages_in(result):
+        if isinstance(message, ToolMessage) and isinstance(message.content, str):
+            message.content = note + message.content
 
 
 def _failure(call: Mapping[str, Any], reason: str) -> ToolMessage:
@@ -89,8 +143,11 @@ def _failure(call: Mapping[str, Any], reason: str) -> ToolMessage:
 
 
 def _messages_in(outcome: Any) -> Iterator[ToolMessage | HumanMessage]:
-    """What a tool wrote to the history itself, by a `Command` or by a list of them."""
+    """The messages of an outcome, also those that a tool wrote to the history by a `Command`."""
     for each in outcome if isinstance(outcome, list) else [outcome]:
+        if isinstance(each, ToolMessage):
+            yield each
+            continue
         update = each.update if isinstance(each, Command) else each
         if isinstance(update, dict):
             yield from (
@@ -101,17 +158,17 @@ def _messages_in(outcome: Any) -> Iterator[ToolMessage | HumanMessage]:
 
 
 def _observed(
-    message: ToolMessage | HumanMessage, seconds: float, limit: int
+    message: ToolMessage | HumanMessage, about: Mapping[str, Any], limit: int
 ) -> ToolMessage | HumanMessage:
     """Bound the message, and note what a trace needs to know of it."""
-    about: dict[str, Any] = {"seconds": seconds}
+    noted = {**message.response_metadata, **about}
     content, is_shortened = _shorten(message.content, limit)
     if is_shortened:
         message.content = content
-        about["shortened"] = True
+        noted["shortened"] = True
     if isinstance(message, HumanMessage):
-        about[FROM_TOOL] = True
-    message.response_metadata = {**message.response_metadata, **about}
+        noted[FROM_TOOL] = True
+    message.response_metadata = noted
     return message
 
 

@@ -16,8 +16,21 @@ from cogwork.nodes.plan import Step, StepResult
 from cogwork.nodes.references import fill
 from cogwork.nodes.transcript import transcript
 from cogwork.tools.calling import ReadyTool
+from cogwork.tools.guard import Guard
+from cogwork.tools.policy import Policy, digest_of
+from cogwork.tools.quick import inside_run
 
-__all__ = ["Answers", "Before", "Question", "ToInput", "Waiting", "Way", "attempt", "task_messages"]
+__all__ = [
+    "Answers",
+    "Before",
+    "Gate",
+    "Question",
+    "ToInput",
+    "Waiting",
+    "Way",
+    "attempt",
+    "task_messages",
+]
 
 _BRIEF = 200  # characters
 
@@ -71,6 +84,43 @@ class Answers:
         return self._at.get(place, {})
 
 
+class Gate:
+    """What stands before the calls of one step: a policy, and where it says so, a person.
+
+    Args:
+        policy: Which calls are made, ask first, or are refused.
+        taint: The untrusted sources that the step draws on.
+    """
+
+    def __init__(self, policy: Policy, taint: Sequence[str]) -> None:
+        self.policy = policy
+        self.taint = taint
+        self._admitted: dict[str, Mapping[str, Any]] = {}
+
+    async def admit(
+        self, tool: ReadyTool, step: Step, args: Any, config: RunnableConfig, place: str
+    ) -> Any:
+        """Return the arguments to call a tool with, or a person's answer in its place.
+
+        Raises:
+            GraphInterrupt: A person is asked, and has not answered yet.
+            ToolError: The policy or a person refuses the call.
+        """
+        name = tool.tool.name
+        digest = digest_of(name, args, self.taint)
+        if digest in self._admitted:  # an earlier attempt at this step
+            return self._admitted[digest]
+        call = {"name": name, "args": args, "id": step.id, "type": "tool_call"}
+        guard = Guard(self.policy, {name: tool.spec})
+        with inside_run(config):
+            admitted = await guard.admit(call, self.taint, config, place=place)
+        if not isinstance(admitted, ToolMessage):
+            return self._admitted.setdefault(digest, admitted["args"])
+        if admitted.status == "error":
+            raise ToolError(str(admitted.text).removeprefix("Error: "))
+        return admitted
+
+
 async def attempt(
     step: Step,
     way: Way,
@@ -81,6 +131,7 @@ async def attempt(
     answers: Answers,
     seconds: float | None = None,
     to_input: ToInput | None = None,
+    gate: Gate | None = None,
 ) -> Any:
     """Return what a step gave.
 
@@ -93,17 +144,23 @@ async def attempt(
         answers: Of persons, so far.
         seconds: How long a graph may take; a tool has a limit of its own.
         to_input: Makes the input of a graph; `task_messages` unless given.
+        gate: Says whether the call of a tool is made.
 
     Raises:
-        Waiting: It asks a person.
+        Waiting: It asks a person, or a person is to approve it.
         PlanningError: Its arguments refer to what is not there.
+        ToolError: The policy or a person refuses the call.
     """
     given = answers.at(place)
     results = {each.id: gave.result for each, gave in before if gave.status == "completed"}
     try:
         if isinstance(way, ReadyTool):
             inside = place_of(config, place, list(given.values()))
-            return await _call(way, step, fill(step.args, results), inside)
+            args = fill(step.args, results)
+            admitted = await gate.admit(way, step, args, inside, place) if gate else args
+            if isinstance(admitted, ToolMessage):
+                return str(admitted.text)
+            return await _call(way, step, admitted, inside)
         resume = await _open(way, place_of(config, place), given)
         task = (to_input or task_messages)(step, before)
         async with asyncio.timeout(seconds):

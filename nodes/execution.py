@@ -27,6 +27,8 @@ from cogwork.nodes.recovery import DEFAULT_LADDER, Rung
 from cogwork.nodes.references import references
 from cogwork.nodes.step import Climb, OnDoubt, Place, Recompose, Ways
 from cogwork.tools.calling import ReadyTool
+from cogwork.tools.policy import Policy
+from cogwork.tools.taint import has_read, inherited_taint, merge_taint, taint_of
 
 __all__ = ["make_execute"]
 
@@ -45,6 +47,7 @@ def make_execute(
     step_timeout: float | None = None,
     to_input: ToInput | None = None,
     on_doubt: OnDoubt = "ask",
+    policy: Policy | None = None,
 ) -> Node:
     """Make the node that executes a plan.
 
@@ -70,6 +73,9 @@ def make_execute(
         to_input: From a step, and those it depends on with how they went, to the agent's input.
         on_doubt: What to do with a call with an effect whose process died in the middle
             of it: ask a person, repeat it, or let the step fail.
+        policy: Which calls of tools are made, ask a person first, or are refused; the state
+            then needs a key `taint` (see `cogwork.tools.taint`). A step is tainted when the
+            plan is, or a step that it depends on. The agent has a policy of its own.
 
     Raises:
         ConfigurationError: A limit is impossible or an alternative unknown.
@@ -91,14 +97,16 @@ def make_execute(
         timeout=step_timeout,
         to_input=to_input,
         on_doubt=on_doubt,
+        policy=policy,
     )
+    trusted = frozenset(name for name, each in ready.items() if not each.spec.is_untrusted)
 
     @node(loop=True)
     async def execute(state: Any, config: RunnableConfig) -> dict[str, Any]:
         """Run the plan's steps as their dependencies allow.
 
-        Reads: plan, results
-        Writes: results
+        Reads: plan, results, messages, taint
+        Writes: results, taint
         """
         journal = Journal(config)
         answers, rounds = await _answered(journal)
@@ -109,11 +117,16 @@ def make_execute(
         }
         limit = config.get("max_concurrency") or max_concurrency
         execution = _Execution(state["plan"], kept, ways, limit)
-        execution.enter(config, journal, answers)
+        taint = [] if policy is None else merge_taint(taint_of(state, trusted), inherited_taint())
+        execution.enter(config, journal, answers, taint)
         waiting = await execution.run()
         if waiting:
             _ask(await journal.step(f"asked:{rounds}", _given, _shown(waiting)))
-        return {"results": execution.results}
+        if policy is None:
+            return {"results": execution.results}
+        read = {source for one in execution.results.values() for source in one.taint or ()}
+        has_read(*taint, *read)
+        return {"results": execution.results, "taint": merge_taint(taint, read)}
 
     return execute
 
@@ -142,9 +155,11 @@ class _Execution:
         self._place_of = {step.id: place for place, step in enumerate(plan.steps)}
         self._write = get_stream_writer()
 
-    def enter(self, config: RunnableConfig, journal: Journal, answers: Answers) -> None:
+    def enter(
+        self, config: RunnableConfig, journal: Journal, answers: Answers, taint: Sequence[str]
+    ) -> None:
         """Say where it runs."""
-        self._at = Place(config, journal, answers, self._run_parts)
+        self._at = Place(config, journal, answers, self._run_parts, taint)
 
     async def run(self) -> list[Question]:
         """Run all that can run; return the questions of the steps that wait."""
@@ -241,10 +256,12 @@ class _Execution:
             }
         )
 
-    async def _run_parts(self, parts: Plan, prefix: str) -> dict[str, StepResult]:
+    async def _run_parts(
+        self, parts: Plan, prefix: str, taint: Sequence[str]
+    ) -> dict[str, StepResult]:
         """Run the parts of a step; a part that needs a person makes the whole step wait."""
         inner = _Execution(parts, {}, self._ways, self._limit, prefix)
-        inner.enter(self._at.config, self._at.journal, self._at.answers)
+        inner.enter(self._at.config, self._at.journal, self._at.answers, taint)
         if waiting := await inner.run():
             raise Waiting(*waiting)
         return inner.results

@@ -20,6 +20,7 @@ from cogwork.core.models import ChatModel
 from cogwork.core.structured import structured_output
 from cogwork.memory.sameness import says_the_same
 from cogwork.memory.semantic import SemanticMemory
+from cogwork.nodes.history import is_question
 from cogwork.nodes.memories import open_memories
 
 __all__ = ["Drawn", "Fact", "Facts", "draw_facts", "make_memorize"]
@@ -159,7 +160,7 @@ def _said(messages: Sequence[AnyMessage]) -> str:
     """The user's words of this turn: those before the last answer and after the one before."""
     said: list[str] = []
     for message in reversed(messages):
-        if message.type == "human":
+        if is_question(message):
             said.append(str(message.text))
         elif said:
             break

@@ -8,6 +8,7 @@ from langchain_core.runnables import RunnableConfig
 
 from cogwork.core.bridge import Node, node
 from cogwork.nodes.history import is_question, tool_calls_of
+from cogwork.tools.taint import tell_taint
 
 __all__ = ["make_observe"]
 
@@ -28,9 +29,10 @@ def make_observe(
     def observe(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
         """Stop a loop that is at its limit or makes no progress.
 
-        Reads: messages
+        Reads: messages, taint
         Writes: stop_reason
         """
+        tell_taint(state)
         messages = state["messages"]
         if return_direct and _is_answered(messages, return_direct):
             return {"stop_reason": "answered"}

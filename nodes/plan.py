@@ -53,6 +53,7 @@ class StepResult(BaseModel):
         rung: The rung of the recovery ladder that brought the result or ended the step.
         started_at: Seconds since the epoch; None when it never began.
         finished_at: Seconds since the epoch.
+        taint: The untrusted sources that it draws on; None where no policy asks for them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +66,7 @@ class StepResult(BaseModel):
     rung: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    taint: tuple[str, ...] | None = None
 
     @property
     def seconds(self) -> float:

@@ -13,17 +13,19 @@ from langgraph.errors import GraphBubbleUp
 from cogwork.core.errors import InDoubtError, PlanningError, redact
 from cogwork.core.journal import Journal
 from cogwork.core.registry import nearest
-from cogwork.nodes.attempt import Answers, Before, Question, ToInput, Waiting, Way, attempt
+from cogwork.nodes.attempt import Answers, Before, Gate, Question, ToInput, Waiting, Way, attempt
 from cogwork.nodes.plan import Plan, Status, Step, StepResult
 from cogwork.nodes.recovery import DEFAULT_LADDER, Action, Rung, next_rung
 from cogwork.tools.calling import ReadyTool, delay_before, reason_of
+from cogwork.tools.policy import Policy
+from cogwork.tools.taint import reading
 
 __all__ = ["Climb", "OnDoubt", "Place", "Recompose", "Ways"]
 
 OnDoubt: TypeAlias = Literal["ask", "retry", "fail"]
 Recompose: TypeAlias = Callable[[Step, str], Awaitable[Plan]]
 """From a step that failed, and why, to smaller ones that do the same."""
-RunPlan: TypeAlias = Callable[[Plan, str], Awaitable[dict[str, StepResult]]]
+RunPlan: TypeAlias = Callable[[Plan, str, Sequence[str]], Awaitable[dict[str, StepResult]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Ways:
         timeout: Seconds for one attempt of the agent.
         to_input: Makes the agent's input.
         on_doubt: What to do with a call whose process died in the middle of it.
+        policy: Which calls of tools are made, ask a person first, or are refused.
     """
 
     tools: Mapping[str, ReadyTool] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Ways:
     timeout: float | None = None
     to_input: ToInput | None = None
     on_doubt: OnDoubt = "ask"
+    policy: Policy | None = None
 
     def of(self, step: Step) -> list[Way]:
         """Return what can do a step, first choice first.
@@ -70,12 +74,13 @@ class Ways:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a step runs: in which node, and with which answers of persons."""
+    """Where a step runs: in which node, with which answers of persons, after which sources."""
 
     config: RunnableConfig
     journal: Journal
     answers: Answers
     run_plan: RunPlan
+    taint: Sequence[str] = ()
 
 
 class Climb:
@@ -101,6 +106,9 @@ class Climb:
         self._escalations = 0
         self._rung: Rung | None = None
         self._used: Counter[Rung] = Counter()
+        self._taint = set(place.taint).union(*(gave.taint or () for _, gave in before))
+        policy = ways.policy
+        self._gate = Gate(policy, sorted(self._taint)) if policy is not None else None
 
     async def run(self) -> StepResult:
         """Return how the step ended.
@@ -143,16 +151,24 @@ class Climb:
         place = f"{self._key}#{self._attempts}"
 
         async def once() -> Any:
-            return await attempt(
-                self._step,
-                way,
-                self._before,
-                run.config,
-                place=place,
-                answers=run.answers,
-                seconds=self._ways.timeout,
-                to_input=self._ways.to_input,
-            )
+            with reading(self._gate.taint if self._gate else ()) as found:
+                try:
+                    return await attempt(
+                        self._step,
+                        way,
+                        self._before,
+                        run.config,
+                        place=place,
+                        answers=run.answers,
+                        seconds=self._ways.timeout,
+                        to_input=self._ways.to_input,
+                        gate=self._gate,
+                    )
+                finally:
+                    self._taint |= found
+
+        if isinstance(way, ReadyTool) and way.spec.is_untrusted:
+            self._taint.add(way.tool.name)
 
         if not isinstance(way, ReadyTool) or way.spec.effect == "read":
             return await once()
@@ -197,7 +213,8 @@ class Climb:
             return (await recompose(self._step, reason)).model_dump()
 
         parts = Plan(**await self._place.journal.step(f"parts:{self._key}", split))
-        results = await self._place.run_plan(parts, f"{self._key}/")
+        results = await self._place.run_plan(parts, f"{self._key}/", sorted(self._taint))
+        self._taint.update(*(one.taint or () for one in results.values()))
         lost = [one for one in results.values() if one.status in ("failed", "blocked")]
         if lost or not parts.steps:
             why = "; ".join(f"{one.id}: {one.error}" for one in lost) or "it has no parts"
@@ -281,4 +298,5 @@ class Climb:
             rung=self._rung.action if self._rung else None,
             started_at=self._begun,
             finished_at=time.time(),
+            taint=tuple(sorted(self._taint)) if self._gate else None,
         )

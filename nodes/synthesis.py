@@ -12,6 +12,7 @@ from cogwork.nodes.history import bound_history
 from cogwork.nodes.plan import Plan, StepResult
 from cogwork.nodes.thought import Prompt, with_prompt
 from cogwork.nodes.transcript import transcript
+from cogwork.tools.taint import labelled
 
 __all__ = ["make_synthesize"]
 
@@ -42,20 +43,22 @@ def make_synthesize(
     async def synthesize(state: Any, config: RunnableConfig) -> dict[str, Any]:
         """Answer from what the steps gave.
 
-        Reads: messages, plan, results
+        Reads: messages, plan, results, taint
         Writes: messages, stop_reason, earlier
         """
         plan, results = state["plan"], state.get("results") or {}
         done = _done_by_agent(plan, results)
         if done is not None:
-            return {"messages": [AIMessage(done)], "stop_reason": "answered", "earlier": []}
-        said = [*state["messages"], *transcript([plan[key] for key in plan.order], results)]
-        history = bound_history(said, max_history_tokens)
+            said = labelled(AIMessage(done), state)
+            return {"messages": [said], "stop_reason": "answered", "earlier": []}
+        shown = [*state["messages"], *transcript([plan[key] for key in plan.order], results)]
+        history = bound_history(shown, max_history_tokens)
         asked = [*with_prompt(prompt, state, history), HumanMessage(_NOW)]
         answer = await ask_model(model, asked, config)
         lost = any(one.status in ("failed", "blocked") for one in results.values())
+        told = AIMessage(answer.text, usage_metadata=answer.usage_metadata)
         return {
-            "messages": [AIMessage(answer.text, usage_metadata=answer.usage_metadata)],
+            "messages": [labelled(told, state)],
             "stop_reason": "incomplete" if lost else "answered",
             "earlier": [],
         }

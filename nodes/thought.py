@@ -18,6 +18,7 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError, ModelError
 from cogwork.core.models import ChatModel, ask_model
 from cogwork.nodes.history import FROM_TOOL, bound_history, tool_calls_of
+from cogwork.tools.taint import labelled
 
 __all__ = ["Goto", "Prompt", "make_think", "with_prompt"]
 
@@ -68,7 +69,7 @@ def make_think(
     async def think(state: Any, config: RunnableConfig) -> dict[str, Any] | Command[Any]:
         """Ask the model for a tool call or an answer.
 
-        Reads: messages, stop_reason
+        Reads: messages, stop_reason, taint
         Writes: messages, stop_reason
         """
         stopped = _stop_reason(state)
@@ -79,6 +80,7 @@ def make_think(
         answer = await _ask(model if stopped else with_tools, sent, config)
         if stopped:
             answer = _without_calls(answer, stopped)
+        answer = labelled(answer, state)
         update: dict[str, Any] = {"messages": [answer]}
         if not tool_calls_of(answer):
             update["stop_reason"] = stopped or "answered"

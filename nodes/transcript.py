@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from cogwork.nodes.plan import Step, StepResult
+from cogwork.tools.taint import label_of
 
 __all__ = ["transcript"]
 
@@ -36,10 +37,15 @@ def transcript(steps: Sequence[Step], results: Mapping[str, StepResult]) -> list
             name=_name(step),
             tool_call_id=f"step-{step.id}",
             status="success" if results[step.id].status == "completed" else "error",
+            response_metadata=_label(results[step.id]),
         )
         for step in ended
     ]
     return [AIMessage("", tool_calls=calls), *told]
+
+
+def _label(result: StepResult) -> dict[str, Any]:
+    return {} if result.taint is None else label_of(result.taint)
 
 
 def _name(step: Step) -> str:

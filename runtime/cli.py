@@ -1,4 +1,4 @@
-"""The command line: `cogwork run | graphs | show | memory | doctor`.
+"""The command line: `cogwork run | graphs | show | memory | audit | doctor`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
 person's answer; 130 interrupted.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cogwork.core.errors import CogworkError, ConfigurationError, redact
-from cogwork.runtime import memory
+from cogwork.runtime import audit, memory
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -32,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(memory.app)
+app.add_typer(audit.app)
 
 
 def _tell_version(wanted: bool) -> None:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cogwork.tools.base import Effect, ToolSpec, spec_of, tool, with_spec
     from cogwork.tools.files import file_tools
+    from cogwork.tools.policy import Policy, Rule
     from cogwork.tools.registry import load_tools, tools
 
 __all__ = [
     "Effect",
+    "Policy",
+    "Rule",
     "ToolSpec",
     "file_tools",
     "load_tools",
@@ -26,6 +29,8 @@ __all__ = [
 
 _HOMES = {
     "Effect": "base",
+    "Policy": "policy",
+    "Rule": "policy",
     "ToolSpec": "base",
     "file_tools": "files",
     "load_tools": "registry",

@@ -54,6 +54,8 @@ class ToolSpec:
         retry: How transient failures are repeated; None for not at all. Which failures
             are transient says `is_transient`, in place of LangGraph's default predicate;
             a tool marks its own by raising `ToolError(..., transient=True)`.
+        untrusted: Whether what it returns may be written by strangers, who may have put
+            instructions into it; None for yes if it needs the network or is external.
 
     Raises:
         ConfigurationError: A value is impossible.
@@ -64,6 +66,14 @@ class ToolSpec:
     network: bool = True
     timeout: float | None = None
     retry: RetryPolicy | None = None
+    untrusted: bool | None = None
+
+    @property
+    def is_untrusted(self) -> bool:
+        """Whether its results taint the run that reads them."""
+        if self.untrusted is None:
+            return self.network or self.effect == "external"
+        return self.untrusted
 
     def __post_init__(self) -> None:
         if self.effect not in get_args(Effect):
@@ -75,6 +85,8 @@ class ToolSpec:
                 raise ConfigurationError(
                     f"{name} {getattr(self, name)!r} is neither True nor False"
                 )
+        if not isinstance(self.untrusted, bool | None):
+            raise ConfigurationError(f"untrusted {self.untrusted!r} is none of True, False, None")
         if self.timeout is not None and not _is_positive(self.timeout):
             raise ConfigurationError(
                 f"timeout {self.timeout!r} is not a positive number of seconds; use None for none"
@@ -91,6 +103,7 @@ class SpecFields(TypedDict, total=False):
     network: bool
     timeout: float | None
     retry: RetryPolicy | None
+    untrusted: bool | None
 
 
 class ToolOptions(SpecFields, total=False):
@@ -138,8 +151,8 @@ def tool(
     Args:
         name_or_callable: The tool's name, or the function itself when used bare.
         runnable: A runnable to make a tool of; needs a name.
-        options: `effect`, `idempotent`, `network`, `timeout` (seconds) and `retry` as in
-            `ToolSpec`; `probe`; the others go to LangChain's decorator as they are. A
+        options: `effect`, `idempotent`, `network`, `timeout` (seconds), `retry` and
+            `untrusted` as in `ToolSpec`; `probe`; the others go to LangChain's decorator. A
             `probe(args, idempotency_key)` finds out what became of a call that was cut off by
             a crash: it returns what the call returned, or None when it has not happened, and
             raises when it does not know either. Sync or async.
@@ -276,6 +289,7 @@ def _to_json(spec: ToolSpec) -> dict[str, Any]:
         "network": spec.network,
         "timeout": spec.timeout,
         "retry": None if retry is None else _numbers(retry),
+        "untrusted": spec.untrusted,
     }
 
 

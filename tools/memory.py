@@ -12,6 +12,7 @@ from langchain_core.tools import BaseTool
 
 from cogwork.core.errors import ToolError
 from cogwork.tools.base import tool
+from cogwork.tools.taint import TAINTED, has_read, inherited_taint
 
 __all__ = ["Knowledge", "Known", "make_memory_tools"]
 
@@ -29,6 +30,10 @@ class Known(Protocol):
     @property
     def text(self) -> str:
         """What is known."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was noted with it."""
 
     @property
     def repeats(self) -> int:
@@ -72,8 +77,11 @@ def make_memory_tools(open_knowledge: Callable[[RunnableConfig], Knowledge]) -> 
             raise ToolError(
                 f"a text of {len(text)} characters is not kept; send between 1 and {_LONGEST}"
             )
+        taint = inherited_taint()  # what a tainted run remembers taints the run that recalls it
         kept = await open_knowledge(config).remember(
-            text, metadata={"source": "agent"}, importance=min(max(importance, 0.0), 1.0)
+            text,
+            metadata={"source": "agent", **({TAINTED: taint} if taint else {})},
+            importance=min(max(importance, 0.0), 1.0),
         )
         return f"Known already as [{kept.id}]." if kept.repeats else f"Kept as [{kept.id}]."
 
@@ -86,6 +94,7 @@ def make_memory_tools(open_knowledge: Callable[[RunnableConfig], Knowledge]) -> 
             limit: How many facts at most, up to 20.
         """
         found = await open_knowledge(config).search(query, min(max(limit, 1), _MOST))
+        has_read(*(source for one in found for source in one.metadata.get(TAINTED, ())))
         return "\n".join(f"[{one.id}] {_line(one.text)}" for one in found) or "Nothing is known."
 
     @tool(effect="write", idempotent=True, network=False, parse_docstring=True)

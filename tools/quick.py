@@ -45,7 +45,7 @@ class QuickTool(StructuredTool):
             return super().invoke(input, config, **kwargs)
         args, key = _read(input)
         given, named = self._to_args_and_kwargs(args, key)
-        with _inside(config):
+        with inside_run(config):
             content = _told(self.func, config)(*given, **named)
         return _format_output(content, None, key, self.name, "success")
 
@@ -55,7 +55,7 @@ class QuickTool(StructuredTool):
             return await super().ainvoke(input, config, **kwargs)
         args, key = _read(input)
         given, named = self._to_args_and_kwargs(args, key)
-        with _inside(config):
+        with inside_run(config):
             content = await _told(self.coroutine, config)(*given, **named)
         return _format_output(content, None, key, self.name, "success")
 
@@ -137,7 +137,7 @@ def _read(call: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
 
 
 @contextmanager
-def _inside(config: RunnableConfig) -> Iterator[None]:
+def inside_run(config: RunnableConfig) -> Iterator[None]:
     """Where the function's own calls, `interrupt` among them, find the run."""
     before = var_child_runnable_config.set(config)
     try:

@@ -4,8 +4,13 @@ Each line `<folder> <seed>` on standard input forks one. It says `<pid>`, then `
 put|delete|flush <key> <version>` before an operation and `<number> done` after it; when
 it has ended, the parent says `ended`. The value of version v of key k is
 `{"text": "k v", "v": v, "pad": …}`.
+
+Each line `<folder> <seed> consolidate` forks one that says `put`, `pass` or `undo` before
+it remembers two texts that say the same, consolidates or undoes that, and `done <text>`
+after it.
 """
 
+import asyncio
 import itertools
 import os
 import random
@@ -13,6 +18,7 @@ import sys
 
 from letters import LetterEmbeddings
 
+from cogwork.memory import SemanticMemory
 from cogwork.memory.store import ChromaStore
 
 
@@ -39,11 +45,35 @@ def write(folder, seed):
         say(number, "done")
 
 
+async def consolidate(folder, seed):
+    random.seed(seed)
+    say(os.getpid())
+    store = ChromaStore(folder, embeddings=LetterEmbeddings(), fields=["text"])
+    keeping = SemanticMemory(store, ("crash",), near=2)  # leaves what is near to the pass
+    merging = SemanticMemory(store, ("crash",), near=0.8)
+    for number in itertools.count():
+        for part in range(4):
+            texts = [f"lamp {seed}.{number}.{part} hums{really}" for really in ("", " really")]
+            for text in texts:
+                say("put")
+                await keeping.remember(text)
+                say("done", text)
+        say("pass")
+        report = await merging.consolidate()
+        say("done")
+        if report.merged and random.random() < 0.4:
+            say("undo")
+            await merging.undo(report.id)
+            say("done")
+
+
 if __name__ == "__main__":
     for line in sys.stdin:
-        place, number_of_writer = line.split()
+        place, number_of_writer, *consolidating = line.split()
         child = os.fork()
-        if child == 0:
+        if child == 0 and consolidating:
+            asyncio.run(consolidate(place, int(number_of_writer)))
+        elif child == 0:
             write(place, int(number_of_writer))
         os.waitpid(child, 0)
         say("ended")

@@ -1,0 +1,104 @@
+"""What stands before a call: the policy, and where it says so, a person."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+
+from cogwork.core.registry import nearest
+from cogwork.tools.approval import ask_person
+from cogwork.tools.base import ToolSpec
+from cogwork.tools.policy import Policy
+from cogwork.tools.taint import SOURCE, TRUSTED
+
+__all__ = ["EDITED", "Guard"]
+
+EDITED = (
+    "[A person changed this call before it was made: {name} was called with {args}. That was "
+    "intended; do not repeat the original call.]\n"
+)
+
+
+class Guard:
+    """Admits calls of an agent's tools as a policy says.
+
+    Args:
+        policy: What is allowed.
+        specs: What the tools declare, by name.
+    """
+
+    def __init__(self, policy: Policy, specs: Mapping[str, ToolSpec]) -> None:
+        self._policy = policy
+        self._specs = specs
+        self.trusted = frozenset(name for name, spec in specs.items() if not spec.is_untrusted)
+
+    async def admit(
+        self,
+        call: Mapping[str, Any],
+        taint: Iterable[str],
+        config: RunnableConfig,
+        *,
+        place: str | None = None,
+    ) -> Mapping[str, Any] | ToolMessage:
+        """Return the call to make: this one, or what a person made of it; or its answer.
+
+        Args:
+            call: The model's call of a tool that is known.
+            taint: The untrusted sources that the run has read.
+            config: Of the node.
+            place: Names the call within its node; its id unless given.
+
+        Raises:
+            GraphInterrupt: A person is asked, and has not answered yet.
+        """
+        name, args, taint = str(call["name"]), call["args"], list(taint)
+        spec = self._specs.get(name, ToolSpec())
+        decision, reason = self._policy.decide(name, spec, args, tainted=bool(taint))
+        if decision == "allow":
+            return call
+        if decision == "deny":
+            return _answer(call, f"Error: the policy does not allow this call{_because(reason)}")
+        decided = await ask_person(
+            {"name": name, "args": args},
+            config,
+            place=place or str(call["id"]),
+            reason=reason,
+            taint=taint,
+            seconds=self._policy.approval_seconds,
+            check=lambda action: self._trouble(action, bool(taint)),
+        )
+        said = str(decided.get("message") or "")
+        if decided["type"] == "respond":
+            return _answer(call, said, status="success")
+        if decided["type"] == "reject":
+            why = _because(said) if said else "; do not make it again unless the user asks for it"
+            return _answer(call, f"Error: a person rejected this call{why}")
+        if decided["type"] == "edit":
+            action = decided["edited_action"]
+            return {**call, "name": action["name"], "args": dict(action["args"])}
+        return call
+
+    def _trouble(self, action: Mapping[str, Any], tainted: bool) -> str:
+        """Why an edited action cannot be made."""
+        name, args = action.get("name"), action.get("args")
+        if not isinstance(name, str) or not isinstance(args, Mapping):
+            return "an edit brings edited_action with a name and args"
+        if name not in self._specs:
+            return f"no tool is called '{name}'; {nearest(name, list(self._specs))}"
+        decision, reason = self._policy.decide(name, self._specs[name], args, tainted=tainted)
+        return f"the policy does not allow the edited call{_because(reason)}" * (decision == "deny")
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _answer(call: Mapping[str, Any], text: str, status: Any = "error") -> ToolMessage:
+    return ToolMessage(
+        text,
+        name=call["name"],
+        tool_call_id=call["id"],
+        status=status,
+        response_metadata={SOURCE: TRUSTED},
+    )
