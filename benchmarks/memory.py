@@ -12,6 +12,7 @@ fill Chroma; `--quick` measures 10,000.
 
 import asyncio
 import csv
+import os
 import shutil
 import statistics
 import sys
@@ -39,6 +40,7 @@ sys.modules.update({name: module for name, module in _own.items() if module is n
 
 DIMS, NAMESPACES, QUERIES = 384, 100, 20
 SQLITE, MEMORY, CHROMA = "LangGraph SqliteStore", "LangGraph InMemoryStore", "Chroma alone"
+FLOOR = "one page and fsync"
 DUPLICATES = Path(__file__).parent / "data" / "duplicates.tsv"
 
 
@@ -95,7 +97,7 @@ class Stores:
     def __init__(self, folder: Path, count: int) -> None:
         self.count, self.folder = count, folder
         self.vectors = uniform(count + QUERIES + 1)
-        given = Given(self.vectors)
+        self.given = given = Given(self.vectors)
         self.ours = ChromaStore(folder / "ours", embeddings=given, fields=["text"])
         connection = pysqlite3.connect(
             str(folder / "theirs.db"), check_same_thread=False, isolation_level=None
@@ -171,7 +173,7 @@ class Stores:
         return figures
 
     def puts(self, rounds: int) -> list[Figure]:
-        """One durable put."""
+        """One durable put; the floor is one page written and synchronised."""
 
         def ours(n: int) -> None:
             self.ours.put(("new",), f"n{n}", {"text": f"new {n % self.count}"})
@@ -181,12 +183,20 @@ class Stores:
                 [f"n{n}"], self.vectors[[n]], metadatas=[{"ns": "new"}], documents=[f"new {n}"]
             )
 
-        taken = walls({"ours": ours, CHROMA: chroma}, rounds)
+        with (self.folder / "floor").open("wb", buffering=0) as file:
+
+            def floor(_: int) -> None:
+                file.write(bytes(4096))
+                os.fsync(file.fileno())
+
+            taken = walls({"ours": ours, CHROMA: chroma, FLOOR: floor}, rounds)
+        name = f"durable put into {self.count:,}"
         return [
-            Figure(f"durable put into {self.count:,}", taken["ours"] * 1e3, None, "-", "ms"),
-            Figure(
-                f"durable put into {self.count:,}", taken["ours"] / taken[CHROMA], 1 / 25, CHROMA
-            ),
+            Figure(name, taken["ours"] * 1e3, None, "-", "ms"),
+            Figure(f"{name}, Chroma's", taken[CHROMA] * 1e3, None, "-", "ms"),
+            Figure(f"{name}, {FLOOR}", taken[FLOOR] * 1e3, None, "-", "ms"),
+            Figure(f"{name}, {FLOOR}", taken[FLOOR] / taken[CHROMA], None, CHROMA),
+            Figure(name, taken["ours"] / taken[CHROMA], 1 / 25, CHROMA),
         ]
 
     def lag(self) -> Figure:
@@ -198,9 +208,7 @@ class Stores:
         """Close it, open it, and ask it a question."""
         self.ours.close()
         started = time.perf_counter()
-        self.ours = ChromaStore(
-            self.folder / "ours", embeddings=Given(self.vectors), fields=["text"]
-        )
+        self.ours = ChromaStore(self.folder / "ours", embeddings=self.given, fields=["text"])
         self.ours.search((), query="q 1", limit=10)
         spent = time.perf_counter() - started
         goal = 1.5 if self.count >= 50_000 else None

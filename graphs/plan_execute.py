@@ -31,6 +31,7 @@ from cogwork.nodes.recovery import DEFAULT_LADDER, Rung
 from cogwork.nodes.step import OnDoubt, Recompose
 from cogwork.nodes.synthesis import make_synthesize
 from cogwork.nodes.thought import Prompt
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import as_tools
 from cogwork.tools.policy import Policy, check_trifecta
 from cogwork.tools.taint import with_taint
@@ -48,12 +49,14 @@ class PlanExecuteState(PlanExecuteInput):
     """What the graph remembers.
 
     `plan` is the last plan and `results` how its steps went, by id; `earlier` holds plans
-    of this question that failed. `stop_reason` is `answered`, `incomplete` (steps failed),
+    of this question that failed. `plan_taint` names the untrusted sources that had been read
+    when the plan was made. `stop_reason` is `answered`, `incomplete` (steps failed),
     `planned` (with `plan_only`) or `rejected`.
     """
 
     plan: NotRequired[Plan]
     results: NotRequired[dict[str, StepResult]]
+    plan_taint: NotRequired[list[str]]
     earlier: NotRequired[list[tuple[Plan, dict[str, StepResult]]]]
     feedback: NotRequired[str | None]
     stop_reason: NotRequired[str | None]
@@ -75,6 +78,7 @@ def create_plan_execute_agent(
     recompose: Recompose | None = None,
     on_doubt: OnDoubt = "ask",
     policy: Policy | None = None,
+    audit: AuditLog | None = None,
     max_steps: int = 10,
     tool_timeout: float | None = None,
     step_timeout: float | None = None,
@@ -108,6 +112,7 @@ def create_plan_execute_agent(
         on_doubt: What to do with a call whose process died in the middle of it.
         policy: Which calls of tools are made, ask a person first, or are refused; an `agent`
             that is given has its own. The state then has a key `taint`.
+        audit: Where calls of tools, and decisions about them, are noted.
         max_steps: Steps that the ReAct agent may take for one free task.
         tool_timeout: Seconds for one call of a tool that declares none itself.
         step_timeout: Seconds for one attempt at a free task.
@@ -116,7 +121,8 @@ def create_plan_execute_agent(
         store: Long-term memory for the tools, and for `examples`.
         examples: The namespace in the store under which plans that worked are remembered,
             and looked up for similar goals. Their goals are shown to whoever asks next, so
-            give each user a namespace; None for no memory of plans.
+            give each user a namespace; None for no memory of plans. Plans that were made in
+            a tainted run are not remembered.
         name: Name of the graph, also as a node of another one.
 
     Raises:
@@ -138,6 +144,8 @@ def create_plan_execute_agent(
         tool_timeout=tool_timeout,
         context_schema=context_schema,
         policy=policy,
+        on_doubt=on_doubt,
+        audit=audit,
     )
     execute = make_execute(
         ready,
@@ -149,6 +157,7 @@ def create_plan_execute_agent(
         step_timeout=step_timeout,
         on_doubt=on_doubt,
         policy=policy,
+        audit=audit,
     )
     state: type[Any] = PlanExecuteState if policy is None else with_taint(PlanExecuteState)
     takes: type[Any] = PlanExecuteInput if policy is None else with_taint(PlanExecuteInput)

@@ -37,7 +37,9 @@ from cogwork.nodes.history import tool_calls_of
 from cogwork.nodes.observation import make_observe
 from cogwork.nodes.response import make_respond
 from cogwork.nodes.thought import Prompt, make_think
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import as_tools
+from cogwork.tools.effects import OnDoubt
 from cogwork.tools.policy import Policy, check_trifecta
 from cogwork.tools.taint import with_taint
 
@@ -87,6 +89,8 @@ def create_react_agent(
     tool_timeout: float | None = None,
     max_tool_output: int = 20_000,
     policy: Policy | None = None,
+    on_doubt: OnDoubt = "ask",
+    audit: AuditLog | None = None,
     state_schema: type[Any] | None = None,
     context_schema: type[Any] | None = None,
     checkpointer: Checkpointer = None,
@@ -119,6 +123,9 @@ def create_react_agent(
         policy: Which calls of tools are made, ask a person first, or are refused. The state
             then has a key `taint` that names the untrusted sources which the thread has
             read. `None` makes every call.
+        on_doubt: What to do with a call that changes something and was cut off when its
+            process died: `ask` a person, `retry`, or `fail`.
+        audit: Where calls of tools, and decisions about them, are noted.
         state_schema: A `TypedDict` with the keys of `ReactState` (of `StructuredReactState`
             with a `response_format`) and more for your tools.
         context_schema: The type of the run's `context`, for tools and prompts.
@@ -171,7 +178,14 @@ def create_react_agent(
     builder.add_edge(START, "think")
     if ready:
         direct = {each.name for each in ready if each.return_direct}
-        act = make_act(ready, timeout=tool_timeout, max_output=max_tool_output, policy=policy)
+        act = make_act(
+            ready,
+            timeout=tool_timeout,
+            max_output=max_tool_output,
+            policy=policy,
+            on_doubt=on_doubt,
+            audit=audit,
+        )
         builder.add_node("act", act)
         builder.add_node(
             "observe",

@@ -14,13 +14,26 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.memory.words import content_words
 
-__all__ = ["DAY", "Weights", "blend", "fuse", "lower_bound", "overlap", "recency", "usefulness"]
+__all__ = [
+    "DAY",
+    "Weights",
+    "blend",
+    "coverage",
+    "fuse",
+    "lower_bound",
+    "overlap",
+    "recency",
+    "usefulness",
+]
 
 K = TypeVar("K", bound=Hashable)
 
 DAY = 86_400.0
 """Seconds of a day."""
+
+_BEGINNING = 4  # letters by which coverage knows a word, whatever its ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,9 @@ def usefulness(
     return 0.5 * _unit(importance) + 0.3 * recency(age, half_life_days) + 0.2 * often
 
 
-def fuse(vector: Mapping[K, float], text: Mapping[K, float]) -> dict[K, float]:
+def fuse(
+    vector: Mapping[K, float], text: Mapping[K, float], *, trust: float = 1.0
+) -> dict[K, float]:
     """Fuse the scores of vectors and of full text: the sum of each key's two z-scores.
 
     Both lists are first completed over the keys of either. A key that the vectors do not
@@ -112,6 +127,8 @@ def fuse(vector: Mapping[K, float], text: Mapping[K, float]) -> dict[K, float]:
     Args:
         vector: Similarity by key, higher is better.
         text: BM25 by key, higher is better.
+        trust: By how much the z-scores of full text are multiplied. They know only which hit
+            is better than the others, and the best may still share but one word of many.
 
     Returns:
         A score for every key with a finite score in either; 0 is the average.
@@ -121,7 +138,7 @@ def fuse(vector: Mapping[K, float], text: Mapping[K, float]) -> dict[K, float]:
     keys = list(dict.fromkeys([*near, *named]))
     by_vector = _z_scores([near.get(key, min(near.values(), default=0.0)) for key in keys])
     by_text = _z_scores([named.get(key, min([0.0, *named.values()])) for key in keys])
-    return {key: v + t for key, v, t in zip(keys, by_vector, by_text, strict=True)}
+    return {key: v + trust * t for key, v, t in zip(keys, by_vector, by_text, strict=True)}
 
 
 def lower_bound(successes: float, trials: float, z: float = 1.96) -> float:
@@ -150,24 +167,36 @@ def overlap(query: str, text: str) -> float:
     """Return how much of a query's words a text has, between 0 and 1; no embedding needed.
 
     A word counts by the share of its letter trigrams that one word of the text has, so
-    endings matter little; less than half is chance and counts nothing. Words of one or
-    two letters count only in queries that have no others.
+    endings matter little; less than half is chance and counts nothing. English function
+    words count only in queries that have no others.
     """
-    wanted = _words(query)
-    wanted = {word for word in wanted if len(word) > 2} or wanted
+    wanted = content_words(query)
     if not wanted:
         return 0.0
-    found = [_trigrams(word) for word in _words(text)]
+    found = [_trigrams(word) for word in set(re.findall(r"\w+", text.casefold()))]
     return math.fsum(_best(_trigrams(word), found) for word in wanted) / len(wanted)
+
+
+def coverage(query: str, text: str) -> float:
+    """Return the share of a query's words that a text has, between 0 and 1.
+
+    Names and numbers count twice. Cheaper than `overlap`, for texts of which full text has
+    said that they share some: words are compared by their first four letters, what has
+    digits as a whole.
+    """
+    wanted = content_words(query)
+    found = {_beginning(word) for word in re.findall(r"\w+", text.casefold())}
+    shared = sum(weight for word, weight in wanted.items() if _beginning(word) in found)
+    return shared / sum(wanted.values()) if wanted else 0.0
+
+
+def _beginning(word: str) -> str:
+    return word[:_BEGINNING] if word.isalpha() else word
 
 
 def _best(wanted: set[str], found: list[set[str]]) -> float:
     share = max((len(wanted & other) / len(wanted) for other in found), default=0.0)
     return share if share >= 0.5 else 0.0
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.casefold()))
 
 
 def _trigrams(word: str) -> set[str]:

@@ -13,7 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
 
 from cogwork.core.bridge import in_thread
-from cogwork.memory.ranking import fuse, overlap
+from cogwork.memory.ranking import coverage, fuse, overlap
+from cogwork.memory.words import content_words
 
 __all__ = ["Hit", "Namespace", "TextSearch", "get_many", "put_many", "read_all", "search_hybrid"]
 
@@ -68,6 +69,10 @@ async def search_hybrid(
 ) -> list[Hit]:
     """Return what is nearest in meaning and what shares words, most relevant first.
 
+    The BM25 of a text counts by the share of the query's words that it covers, and full text
+    as a whole by the share that its best hit covers: so it decides where a name or a number
+    is asked for, and hardly where one word of many is shared.
+
     Args:
         store: Any LangGraph store.
         namespace: Where to look; what lies under it is searched too.
@@ -88,9 +93,10 @@ async def search_hybrid(
         in_thread(None, store.search_text, namespace, query, filter=wanted, limit=limit),
     )
     similarity = {_place(item): item.score for item in near if item.score is not None}
-    bm25 = {_place(item): item.score or 0.0 for item in named}
+    covered = {_place(item): _covered(query, item) for item in named}
+    bm25 = {_place(item): (item.score or 0.0) * covered[_place(item)] for item in named}
     items = {_place(item): item for item in [*near, *named]}
-    fused = fuse(similarity, bm25)
+    fused = fuse(similarity, bm25, trust=max(covered.values(), default=0.0))
     hits = [
         Hit(items[place], 1 / (1 + math.exp(-z)), similarity.get(place), place in bm25)
         for place, z in fused.items()
@@ -130,6 +136,16 @@ async def put_many(store: BaseStore, writes: list[PutOp]) -> None:
         await store.abatch(writes)
 
 
+def _covered(query: str, item: Item) -> float:
+    """The share of the query's words in a hit: at least one of them, or it were no hit."""
+    least = 1 / max(sum(content_words(query).values()), 1)
+    return max(least, coverage(query, _text(item)))
+
+
+def _text(item: Item) -> str:
+    return str(item.value.get("text", ""))
+
+
 def _by_meaning(near: list[SearchItem]) -> list[Hit]:
     return [
         Hit(item, min(max(item.score, 0.0), 1.0), item.score, False)
@@ -139,7 +155,7 @@ def _by_meaning(near: list[SearchItem]) -> list[Hit]:
 
 
 def _by_words(query: str, items: list[Item]) -> list[Hit]:
-    scored = [(overlap(query, str(item.value.get("text", ""))), item) for item in items]
+    scored = [(overlap(query, _text(item)), item) for item in items]
     hits = [Hit(item, score, None, shares_words=True) for score, item in scored if score > 0]
     return sorted(hits, key=lambda hit: -hit.relevance)
 

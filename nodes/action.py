@@ -14,7 +14,9 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.errors import BudgetError, redact
 from cogwork.core.registry import nearest
 from cogwork.nodes.history import FROM_TOOL
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.calling import ReadyTool, reason_of
+from cogwork.tools.effects import OnDoubt, call_once
 from cogwork.tools.guard import EDITED, Guard
 from cogwork.tools.policy import Policy
 from cogwork.tools.taint import SOURCE, UNTRUSTED, has_read, label_of, reading, taint_in
@@ -28,6 +30,8 @@ def make_act(
     timeout: float | None = None,
     max_output: int = 20_000,
     policy: Policy | None = None,
+    on_doubt: OnDoubt = "ask",
+    audit: AuditLog | None = None,
 ) -> Node:
     """Make the node that runs one tool call.
 
@@ -45,10 +49,13 @@ def make_act(
         max_output: Characters of a result that are kept; beyond them head and tail stay.
         policy: Which calls are made, ask a person first, or are refused; the state then
             needs a key `taint` (see `cogwork.tools.taint`). `None` makes every call.
+        on_doubt: What to do with a call that changes something and was cut off by a crash
+            (see `cogwork.tools.effects`).
+        audit: Where calls, and decisions about them, are noted.
     """
-    ready = {tool.name: ReadyTool(tool, timeout) for tool in tools}
+    ready = {tool.name: ReadyTool(tool, timeout, audit) for tool in tools}
     specs = {name: each.spec for name, each in ready.items()}
-    guard = Guard(policy, specs) if policy is not None else None
+    guard = Guard(policy, specs, audit) if policy is not None else None
 
     @node
     async def act(call: Mapping[str, Any], config: RunnableConfig) -> Any:
@@ -58,7 +65,7 @@ def make_act(
         Writes: messages, taint
         """
         started = time.perf_counter()
-        outcome, sources = await _outcome(ready, call, config, guard)
+        outcome, sources = await _outcome(ready, call, config, guard, on_doubt)
         seconds = round(time.perf_counter() - started, 6)
         about = {"seconds": seconds, **label_of(sources)}
         taint = sources if guard else None
@@ -82,6 +89,7 @@ async def _outcome(
     call: Mapping[str, Any],
     config: RunnableConfig,
     guard: Guard | None,
+    on_doubt: OnDoubt,
 ) -> tuple[ToolMessage | Command[Any] | list[Any], list[str]]:
     """The call's result, or why there is none; and the untrusted sources in it."""
     name = str(call["name"])
@@ -90,7 +98,7 @@ async def _outcome(
     if name not in ready:
         return _failure(call, f"no tool is called '{name}'; {nearest(name, list(ready))}"), []
     if guard is None:
-        result = await _made(ready[name], call, config)
+        result = await _made(ready[name], call, config, on_doubt)
         return result, _sources(ready[name], result)
     taint = taint_in(config, guard.trusted)
     admitted = await guard.admit(call, taint, config)
@@ -98,18 +106,18 @@ async def _outcome(
         return admitted, []
     tool = ready[admitted["name"]]
     with reading(taint) as found:
-        result = await _made(tool, admitted, config)
+        result = await _made(tool, admitted, config, on_doubt)
     if admitted is not call:
         _say_edited(result, admitted)
     return result, _sources(tool, result, found)
 
 
 async def _made(
-    tool: ReadyTool, call: Mapping[str, Any], config: RunnableConfig
+    tool: ReadyTool, call: Mapping[str, Any], config: RunnableConfig, on_doubt: OnDoubt
 ) -> ToolMessage | Command[Any] | list[Any]:
     """The result of a call that is made."""
     try:
-        result = await tool.call(call, config)
+        result = await call_once(tool, call, config, on_doubt=on_doubt)
     except (GraphBubbleUp, BudgetError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model sees it

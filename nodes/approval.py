@@ -14,14 +14,14 @@ from langgraph.types import interrupt
 from pydantic import ValidationError
 
 from cogwork.core.bridge import Node, node
-from cogwork.core.errors import PlanningError
+from cogwork.core.errors import PlanningError, ToolError
 from cogwork.nodes.plan import Plan
 from cogwork.nodes.plan_check import check_plan
+from cogwork.tools.approval import DECISIONS, decision_in
 
 __all__ = ["make_approve"]
 
 _ACTION: Final = "execute_plan"
-_DECISIONS: Final = ("approve", "edit", "reject", "respond")
 
 
 def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = None) -> Node:
@@ -48,11 +48,11 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
         trouble = ""
         while True:
             try:
-                decision = _decision(interrupt(_request(plan, trouble)))
+                decision = decision_in(interrupt(_request(plan, trouble)))
                 if decision["type"] == "edit":
                     plan = _edited(plan, decision, tools, max_cost)
                 break
-            except PlanningError as error:
+            except (PlanningError, ToolError) as error:
                 trouble = str(error)
         kind, message = decision["type"], str(decision.get("message") or "")
         if kind == "edit":
@@ -77,22 +77,8 @@ def _request(plan: Plan, trouble: str) -> dict[str, Any]:
         "action_requests": [
             {"name": _ACTION, "args": args, "description": "\n\n".join(filter(None, shown))}
         ],
-        "review_configs": [{"action_name": _ACTION, "allowed_decisions": list(_DECISIONS)}],
+        "review_configs": [{"action_name": _ACTION, "allowed_decisions": list(DECISIONS)}],
     }
-
-
-def _decision(answer: Any) -> Mapping[str, Any]:
-    given = answer
-    if isinstance(given, Mapping) and given.get("decisions"):
-        given = given["decisions"][0]
-    if isinstance(given, str):
-        given = {"type": given}
-    if not isinstance(given, Mapping) or given.get("type") not in _DECISIONS:
-        raise PlanningError(
-            f"the answer {answer!r:.100} decides nothing about the plan; "
-            f"answer {', '.join(_DECISIONS)}"
-        )
-    return given
 
 
 def _edited(

@@ -15,6 +15,7 @@ from cogwork.core.isolation import place_of
 from cogwork.nodes.plan import Step, StepResult
 from cogwork.nodes.references import fill
 from cogwork.nodes.transcript import transcript
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.calling import ReadyTool
 from cogwork.tools.guard import Guard
 from cogwork.tools.policy import Policy, digest_of
@@ -89,11 +90,13 @@ class Gate:
 
     Args:
         policy: Which calls are made, ask first, or are refused.
+        audit: Where decisions are noted.
         taint: The untrusted sources that the step draws on.
     """
 
-    def __init__(self, policy: Policy, taint: Sequence[str]) -> None:
+    def __init__(self, policy: Policy, taint: Sequence[str], audit: AuditLog | None = None) -> None:
         self.policy = policy
+        self._audit = audit
         self.taint = taint
         self._admitted: dict[str, Mapping[str, Any]] = {}
 
@@ -111,7 +114,7 @@ class Gate:
         if digest in self._admitted:  # an earlier attempt at this step
             return self._admitted[digest]
         call = {"name": name, "args": args, "id": step.id, "type": "tool_call"}
-        guard = Guard(self.policy, {name: tool.spec})
+        guard = Guard(self.policy, {name: tool.spec}, self._audit)
         with inside_run(config):
             admitted = await guard.admit(call, self.taint, config, place=place)
         if not isinstance(admitted, ToolMessage):
@@ -152,11 +155,10 @@ async def attempt(
         ToolError: The policy or a person refuses the call.
     """
     given = answers.at(place)
-    results = {each.id: gave.result for each, gave in before if gave.status == "completed"}
     try:
         if isinstance(way, ReadyTool):
             inside = place_of(config, place, list(given.values()))
-            args = fill(step.args, results)
+            args = arguments(step, before)
             admitted = await gate.admit(way, step, args, inside, place) if gate else args
             if isinstance(admitted, ToolMessage):
                 return str(admitted.text)
@@ -168,6 +170,17 @@ async def attempt(
     except GraphInterrupt as interrupted:
         asked = interrupted.args[0] if interrupted.args else ()
         raise Waiting(*(Question(step.id, place, each.id, each.value) for each in asked)) from None
+
+
+def arguments(step: Step, before: Before) -> dict[str, Any]:
+    """Return what a step's tool is called with.
+
+    Raises:
+        PlanningError: It refers to what is not there.
+    """
+    results = {each.id: gave.result for each, gave in before if gave.status == "completed"}
+    filled: dict[str, Any] = fill(step.args, results)
+    return filled
 
 
 def task_messages(step: Step, before: Before) -> dict[str, list[AnyMessage]]:

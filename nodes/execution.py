@@ -26,6 +26,7 @@ from cogwork.nodes.plan import Plan, Step, StepResult
 from cogwork.nodes.recovery import DEFAULT_LADDER, Rung
 from cogwork.nodes.references import references
 from cogwork.nodes.step import Climb, OnDoubt, Place, Recompose, Ways
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.calling import ReadyTool
 from cogwork.tools.policy import Policy
 from cogwork.tools.taint import has_read, inherited_taint, merge_taint, taint_of
@@ -48,6 +49,7 @@ def make_execute(
     to_input: ToInput | None = None,
     on_doubt: OnDoubt = "ask",
     policy: Policy | None = None,
+    audit: AuditLog | None = None,
 ) -> Node:
     """Make the node that executes a plan.
 
@@ -76,6 +78,7 @@ def make_execute(
         policy: Which calls of tools are made, ask a person first, or are refused; the state
             then needs a key `taint` (see `cogwork.tools.taint`). A step is tainted when the
             plan is, or a step that it depends on. The agent has a policy of its own.
+        audit: Where calls of tools, and decisions about them, are noted.
 
     Raises:
         ConfigurationError: A limit is impossible or an alternative unknown.
@@ -87,17 +90,18 @@ def make_execute(
     }.items():
         if value is not None and value <= 0:
             raise ConfigurationError(f"{name} is {value}; it must be more than 0")
-    ready = {tool.name: ReadyTool(tool, tool_timeout) for tool in tools}
+    ready = {tool.name: ReadyTool(tool, tool_timeout, audit) for tool in tools}
     ways = Ways(
         tools=ready,
         agent=agent,
-        alternatives=_resolved(alternatives or {}, ready, tool_timeout),
+        alternatives=_resolved(alternatives or {}, ready, tool_timeout, audit),
         ladder=tuple(ladder),
         recompose=recompose,
         timeout=step_timeout,
         to_input=to_input,
         on_doubt=on_doubt,
         policy=policy,
+        audit=audit,
     )
     trusted = frozenset(name for name, each in ready.items() if not each.spec.is_untrusted)
 
@@ -325,6 +329,7 @@ def _resolved(
     alternatives: Mapping[str, Sequence[str | BaseTool | Runnable[Any, Any]]],
     ready: Mapping[str, ReadyTool],
     timeout: float | None,
+    audit: AuditLog | None,
 ) -> dict[str, list[Way]]:
     found: dict[str, list[Way]] = {}
     for name, others in alternatives.items():
@@ -336,7 +341,7 @@ def _resolved(
                     )
                 found.setdefault(name, []).append(ready[other])
             elif isinstance(other, BaseTool):
-                found.setdefault(name, []).append(ReadyTool(other, timeout))
+                found.setdefault(name, []).append(ReadyTool(other, timeout, audit))
             else:
                 found.setdefault(name, []).append(other)
     return found

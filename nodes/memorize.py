@@ -6,7 +6,7 @@ statement is kept when it is important enough and says something new.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.messages import AnyMessage
@@ -18,10 +18,12 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.models import ChatModel
 from cogwork.core.structured import structured_output
+from cogwork.memory.facts import with_sources
 from cogwork.memory.sameness import says_the_same
 from cogwork.memory.semantic import SemanticMemory
 from cogwork.nodes.history import is_question
 from cogwork.nodes.memories import open_memories
+from cogwork.tools.taint import inherited_taint, taint_of
 
 __all__ = ["Drawn", "Fact", "Facts", "draw_facts", "make_memorize"]
 
@@ -110,7 +112,7 @@ def make_memorize(
     async def memorize(state: Any, config: RunnableConfig) -> dict[str, Any]:
         """Keep what the user said that is important and new.
 
-        Reads: messages, recalled
+        Reads: messages, recalled, taint
         Writes: memorized
         """
         said = _said(state["messages"])
@@ -123,7 +125,8 @@ def make_memorize(
         known = open_memories(config, user=user, agent=agent, store=store).semantic
         recalled = [one.text for one in state.get("recalled") or []]
         worthy = [f for f in facts if f.importance >= min_importance and f.text.strip()]
-        return {"memorized": await _keep_new(known, worthy, recalled)}
+        noted = with_sources({"source": "user"}, taint_of(state), inherited_taint())
+        return {"memorized": await _keep_new(known, worthy, recalled, noted)}
 
     return memorize
 
@@ -168,7 +171,10 @@ def _said(messages: Sequence[AnyMessage]) -> str:
 
 
 async def _keep_new(
-    known: SemanticMemory, facts: Sequence[Fact], recalled: Sequence[str]
+    known: SemanticMemory,
+    facts: Sequence[Fact],
+    recalled: Sequence[str],
+    noted: Mapping[str, Any],
 ) -> list[str]:
     """Keep what neither memory nor what was recalled says already; return the texts."""
     kept: list[str] = []
@@ -176,6 +182,6 @@ async def _keep_new(
         near = await known.search(fact.text, 5, touch=False)
         said = [*recalled, *(memory.text for memory in near), *kept]
         if not any(says_the_same(fact.text, text) for text in said):
-            await known.remember(fact.text, metadata={"source": "user"}, importance=fact.importance)
+            await known.remember(fact.text, metadata=noted, importance=fact.importance)
             kept.append(fact.text)
     return kept

@@ -17,6 +17,7 @@ from cogwork.core.errors import PlanningError
 from cogwork.nodes.history import is_question
 from cogwork.nodes.plan import Plan, StepResult
 from cogwork.nodes.plan_check import MAX_STEPS, check_plan
+from cogwork.tools.taint import inherited_taint, merge_taint, taint_of
 
 __all__ = ["PlanRequest", "Planner", "make_plan", "make_review"]
 
@@ -88,8 +89,8 @@ def make_plan(
     async def plan(state: Any, config: RunnableConfig) -> dict[str, Any]:
         """Make a plan that holds.
 
-        Reads: messages, plan, earlier, feedback
-        Writes: plan, results, feedback
+        Reads: messages, plan, earlier, feedback, taint
+        Writes: plan, results, feedback, plan_taint
         """
         question, context = _question(state["messages"])
         earlier = [
@@ -106,7 +107,9 @@ def make_plan(
             max_steps=max_steps,
         )
         made = await _ask(planner, request, config, max_cost)
-        return {"plan": made, "results": _kept(made, request), "feedback": None}
+        read = taint_of(state) if "taint" in state else ()
+        update = {"plan": made, "results": _kept(made, request), "feedback": None}
+        return {**update, "plan_taint": merge_taint(read, inherited_taint())}
 
     return plan
 
@@ -120,14 +123,14 @@ def make_review(
 
     Args:
         max_replans: How often, for one question.
-        remember: Is told of plans that worked.
+        remember: Is told of plans that worked, but for those made in a tainted run.
     """
 
     @node(loop=True)
     async def review(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
         """Note a plan that failed, as long as another may be made.
 
-        Reads: plan, results, earlier
+        Reads: plan, results, earlier, plan_taint
         Writes: earlier, stop_reason
         """
         plan, results = state["plan"], state.get("results") or {}
@@ -135,7 +138,7 @@ def make_review(
         lost = any(one.status in ("failed", "blocked") for one in results.values())
         if lost and len(earlier) < max_replans:
             return {"earlier": [*earlier, (plan, results)], "stop_reason": "replan"}
-        if remember is not None and not lost:
+        if remember is not None and not (lost or state.get("plan_taint")):
             await remember(plan, results)
         return {"stop_reason": None}
 

@@ -12,6 +12,7 @@ from cogwork.core.errors import ConfigurationError
 from cogwork.memory.recall import Recollection
 from cogwork.memory.working import token_count, working_item
 from cogwork.nodes.memories import open_memories
+from cogwork.tools.taint import has_read
 
 __all__ = ["Recalled", "make_recall", "recalled_prompt"]
 
@@ -35,7 +36,8 @@ def make_recall(
 
     It writes `recalled` (see `Recalled`), never `messages`: what is recalled does not
     become part of the conversation, and is not memorized again. `recalled_prompt` shows
-    it to a model.
+    it to a model. What was drawn from untrusted text taints the run: a state with a key
+    `taint` (see `cogwork.tools.taint`) is given its sources.
 
     Args:
         k: How many recollections at most.
@@ -59,7 +61,7 @@ def make_recall(
         """Recall what is known about the last question.
 
         Reads: messages, working
-        Writes: recalled, working
+        Writes: recalled, working, taint
         """
         question = _question(state["messages"])
         memories = open_memories(config, user=user, agent=agent, store=store)
@@ -69,6 +71,9 @@ def make_recall(
         update: dict[str, Any] = {"recalled": fitting}
         if promote:
             update["working"] = memories.promote(fitting)
+        if taint := sorted({source for one in fitting for source in one.taint}):
+            has_read(*taint)
+            update["taint"] = taint  # LangGraph drops it where the schema has no such key
         return update
 
     return recall

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp
@@ -13,16 +13,27 @@ from langgraph.errors import GraphBubbleUp
 from cogwork.core.errors import InDoubtError, PlanningError, redact
 from cogwork.core.journal import Journal
 from cogwork.core.registry import nearest
-from cogwork.nodes.attempt import Answers, Before, Gate, Question, ToInput, Waiting, Way, attempt
+from cogwork.nodes.attempt import (
+    Answers,
+    Before,
+    Gate,
+    Question,
+    ToInput,
+    Waiting,
+    Way,
+    arguments,
+    attempt,
+)
 from cogwork.nodes.plan import Plan, Status, Step, StepResult
 from cogwork.nodes.recovery import DEFAULT_LADDER, Action, Rung, next_rung
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.calling import ReadyTool, delay_before, reason_of
+from cogwork.tools.effects import OnDoubt, perform
 from cogwork.tools.policy import Policy
 from cogwork.tools.taint import reading
 
 __all__ = ["Climb", "OnDoubt", "Place", "Recompose", "Ways"]
 
-OnDoubt: TypeAlias = Literal["ask", "retry", "fail"]
 Recompose: TypeAlias = Callable[[Step, str], Awaitable[Plan]]
 """From a step that failed, and why, to smaller ones that do the same."""
 RunPlan: TypeAlias = Callable[[Plan, str, Sequence[str]], Awaitable[dict[str, StepResult]]]
@@ -42,6 +53,7 @@ class Ways:
         to_input: Makes the agent's input.
         on_doubt: What to do with a call whose process died in the middle of it.
         policy: Which calls of tools are made, ask a person first, or are refused.
+        audit: Where decisions about calls are noted.
     """
 
     tools: Mapping[str, ReadyTool] = field(default_factory=dict)
@@ -53,6 +65,7 @@ class Ways:
     to_input: ToInput | None = None
     on_doubt: OnDoubt = "ask"
     policy: Policy | None = None
+    audit: AuditLog | None = None
 
     def of(self, step: Step) -> list[Way]:
         """Return what can do a step, first choice first.
@@ -108,7 +121,7 @@ class Climb:
         self._used: Counter[Rung] = Counter()
         self._taint = set(place.taint).union(*(gave.taint or () for _, gave in before))
         policy = ways.policy
-        self._gate = Gate(policy, sorted(self._taint)) if policy is not None else None
+        self._gate = Gate(policy, sorted(self._taint), ways.audit) if policy is not None else None
 
     async def run(self) -> StepResult:
         """Return how the step ended.
@@ -172,13 +185,24 @@ class Climb:
 
         if not isinstance(way, ReadyTool) or way.spec.effect == "read":
             return await once()
-        repeatable = again or way.spec.idempotent or self._ways.on_doubt == "retry"
-        return await run.journal.step(
+
+        def to_record(result: Any) -> dict[str, Any]:
+            return {"result": result, "taint": sorted(self._taint)}
+
+        async def recordable() -> dict[str, Any]:
+            return to_record(await once())
+
+        done = await perform(
+            run.journal,
             f"call:{self._key}",
-            once,
-            effect=way.spec.effect,
-            on_doubt="retry" if repeatable else "raise",
+            way,
+            arguments(self._step, self._before),
+            recordable,
+            again=again or self._ways.on_doubt == "retry",
+            to_record=to_record,
         )
+        self._taint |= set(done["taint"])
+        return done["result"]
 
     async def _climb(self, error: Exception, ways: int) -> StepResult | None:
         """Take the next rung; None means to try again."""

@@ -15,7 +15,7 @@ counts for exactly that call, whatever else happens to the thread.
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
@@ -42,6 +42,7 @@ async def ask_person(
     taint: Iterable[str] = (),
     seconds: float,
     check: Check,
+    allowed: Sequence[str] = DECISIONS,
 ) -> Mapping[str, Any]:
     """Return what a person decides about a call; in a node, which is run again for it.
 
@@ -55,6 +56,7 @@ async def ask_person(
         taint: The untrusted sources that the run has read.
         seconds: How long an approval is good for.
         check: Judges an edited action.
+        allowed: What may be decided.
 
     Raises:
         GraphInterrupt: There is no decision yet.
@@ -69,13 +71,16 @@ async def ask_person(
         if question is None:
             new = {"digest": digest, "expires_at": time.time() + seconds}
             question = await journal.step(key, _noted, new)
-        told = {"reason": reason, "taint": sorted(taint), "trouble": trouble}
+        told = {"reason": reason, "taint": sorted(taint), "trouble": trouble, "allowed": allowed}
         answer = interrupt(_request(action, {**question, "digest": digest}, told))
         if key not in known and not _repeats(answer, digest):
             await journal.step(f"{key}:early", _noted, True)
         is_early = key not in known or f"{key}:early" in known
         try:
-            return _judged(answer, question, digest, check, is_early=is_early)
+            decision = _judged(answer, question, digest, check, is_early=is_early)
+            if decision["type"] in allowed:
+                return decision
+            trouble = f"'{decision['type']}' is no answer here"
         except ToolError as error:
             trouble = str(error)
     raise AssertionError("somebody decides, or the run waits")
@@ -144,7 +149,7 @@ def _request(
                 "description": "\n".join(filter(None, lines)),
             }
         ],
-        "review_configs": [{"action_name": name, "allowed_decisions": list(DECISIONS)}],
+        "review_configs": [{"action_name": name, "allowed_decisions": list(told["allowed"])}],
         "digest": question["digest"],
         "expires_at": question["expires_at"],
         "taint": taint,

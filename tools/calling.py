@@ -16,7 +16,9 @@ from pydantic import ValidationError
 from cogwork.core.bridge import in_thread, on_loop, pause
 from cogwork.core.errors import CogworkError, ToolError
 from cogwork.core.retry import is_transient, retry_after
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import ToolSpec, spec_of
+from cogwork.tools.taint import inherited_taint
 
 __all__ = ["ReadyTool", "delay_before", "reason_of"]
 
@@ -27,12 +29,17 @@ class ReadyTool:
     Args:
         tool: What to call.
         timeout: Seconds for one attempt where the tool declares none; `None` for no limit.
+        audit: Where each attempt is noted: one that changes something before it begins and
+            when it has ended, one that reads when it has ended.
     """
 
-    __slots__ = ("is_async", "reaches_in", "spec", "timeout", "tool")
+    __slots__ = ("audit", "is_async", "reaches_in", "spec", "timeout", "tool")
 
-    def __init__(self, tool: BaseTool, timeout: float | None) -> None:
+    def __init__(
+        self, tool: BaseTool, timeout: float | None, audit: AuditLog | None = None
+    ) -> None:
         self.tool = tool
+        self.audit = audit
         self.spec: ToolSpec = spec_of(tool)
         self.timeout = self.spec.timeout or timeout
         self.is_async = _is_async(tool)
@@ -61,8 +68,47 @@ class ReadyTool:
         """Call it once.
 
         Raises:
-            ToolError: It did not answer in time.
+            ToolError: It did not answer in time, or the audit log cannot be written.
         """
+        if self.audit is None:
+            return await self._limited(call, config)
+        about = self._about(call, config)
+        started = time.perf_counter()
+        status = "cut off"
+        if self.spec.effect != "read":
+            await self._note({"event": "begun", **about})
+        try:
+            result = await self._limited(call, config)
+        except GraphBubbleUp:
+            status = "interrupted"
+            raise
+        except Exception as error:
+            status = "error"
+            about["error"] = reason_of(error, self.tool.name)
+            raise
+        else:
+            status = getattr(result, "status", "success")
+            return result
+        finally:
+            seconds = round(time.perf_counter() - started, 6)
+            await self._note({"event": "ended", **about, "status": status, "seconds": seconds})
+
+    def _about(self, call: Mapping[str, Any], config: RunnableConfig) -> dict[str, Any]:
+        is_whole = call.get("type") == "tool_call"
+        return {
+            "tool": self.tool.name,
+            "effect": self.spec.effect,
+            "args": call["args"] if is_whole else call,
+            "call": call["id"] if is_whole else None,
+            "thread": (config.get("configurable") or {}).get("thread_id"),
+            "taint": inherited_taint(),
+        }
+
+    async def _note(self, record: Mapping[str, Any]) -> None:
+        if self.audit is not None:
+            await in_thread(None, self.audit.append, record)
+
+    async def _limited(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:
         started = time.perf_counter()
         try:
             return await self._run(call, config)
@@ -70,8 +116,9 @@ class ReadyTool:
             if self.timeout is None or time.perf_counter() - started < self.timeout:
                 raise  # the tool's own
             # Not tried again: a thread that hangs cannot be stopped, only added to.
+            unknown = "" if self.spec.effect == "read" else "; what it does may happen all the same"
             raise ToolError(
-                f"{self.tool.name} did not answer within {self.timeout:g} seconds"
+                f"{self.tool.name} did not answer within {self.timeout:g} seconds{unknown}"
             ) from error
 
     async def _run(self, call: Mapping[str, Any], config: RunnableConfig) -> Any:

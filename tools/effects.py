@@ -9,6 +9,7 @@ that refuse what they have had.
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
@@ -16,12 +17,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import Command, interrupt
+from langgraph.types import Command
 
 from cogwork.core.bridge import in_thread
 from cogwork.core.errors import InDoubtError, ToolError
 from cogwork.core.journal import Journal
+from cogwork.tools.approval import ask_person
 from cogwork.tools.calling import ReadyTool
+from cogwork.tools.taint import label_of, reading
 
 __all__ = ["OnDoubt", "call_once", "idempotency_key", "perform"]
 
@@ -30,6 +33,7 @@ OnDoubt: TypeAlias = Literal["ask", "retry", "fail"]
 
 _UNKNOWN: Final = "the call was cut off, and nobody knows whether its effect happened"
 _COMMAND: Final = "__command__"
+_PATIENCE: Final = 86_400.0  # seconds that an answer is good for
 
 _key: ContextVar[str | None] = ContextVar("cogwork_idempotency_key", default=None)
 
@@ -52,8 +56,8 @@ async def call_once(
         call: The model's call, whose id names it.
         config: Of the node.
         on_doubt: What to do with a call of which nobody knows whether it happened. `ask`
-            interrupts with a request in LangChain's human-in-the-loop schema: `approve` makes
-            the call again, `reject` leaves it, and the text of `respond` is its result.
+            interrupts as for an approval (see `cogwork.tools.approval`): `approve` makes the
+            call again, `reject` leaves it, and the text of `respond` is its result.
 
     Raises:
         ToolError: The call is in doubt, and is not made again.
@@ -61,22 +65,22 @@ async def call_once(
     if tool.spec.effect == "read":
         return await tool.call(call, config)
     journal, key = Journal(config), f"tool:{call['id']}"
+    made = partial(perform, journal, key, tool, call["args"])
     run = partial(_recordable, tool, call, config)
     try:
-        return _recorded(await perform(journal, key, tool, call["args"], run))
+        return _recorded(await made(run, again=on_doubt == "retry"))
     except InDoubtError as error:
-        if on_doubt == "retry":
-            return _recorded(await perform(journal, key, tool, call["args"], run, again=True))
         if on_doubt == "fail":
             raise ToolError(f"{_UNKNOWN}; it was not repeated") from error
-    decision = _ask(tool, call)
+        times = error.details["times"]
+    decision = await _decided(journal, call, config, times)
     if decision["type"] == "approve":
-        return _recorded(await perform(journal, key, tool, call["args"], run, again=True))
+        return _recorded(await made(run, again=True))
+    said = str(decision.get("message") or "")
     if decision["type"] == "respond":
-        await journal.settle(key, str(decision.get("message", "")))
-        return str(decision.get("message", ""))
-    why = decision.get("message")
-    raise ToolError(f"{_UNKNOWN}; it was not repeated{f': {why}' if why else ''}")
+        await journal.settle(key, said)
+        return said
+    raise ToolError(f"{_UNKNOWN}; it was not repeated{f': {said}' if said else ''}")
 
 
 async def perform(
@@ -87,6 +91,7 @@ async def perform(
     run: Callable[[], Awaitable[Any]],
     *,
     again: bool = False,
+    to_record: Callable[[Any], Any] = lambda found: found,
 ) -> Any:
     """Run a call as a keyed step, with its idempotency key; ask the tool's probe in doubt.
 
@@ -97,6 +102,7 @@ async def perform(
         args: What it is called with, for its probe.
         run: Makes the call.
         again: Whether to make a call that is in doubt.
+        to_record: Makes what `run` returns of what a probe finds.
 
     Raises:
         InDoubtError: Nobody knows whether it happened.
@@ -112,8 +118,8 @@ async def perform(
         found = await _asked(probe, args, journal.identity(key))
         if found is None:
             return await step(on_doubt="retry")
-        await journal.settle(key, found)
-        return found
+        await journal.settle(key, to_record(found))
+        return to_record(found)
     finally:
         _key.reset(before)
 
@@ -125,10 +131,13 @@ async def _asked(probe: Callable[..., Any], args: Mapping[str, Any], key: str) -
 
 
 async def _recordable(tool: ReadyTool, call: Mapping[str, Any], config: RunnableConfig) -> Any:
-    result = await tool.call(call, config)
-    if isinstance(result, list):
-        return [_plain(each) for each in result]
-    return _plain(result)
+    with reading(()) as found:
+        result = await tool.call(call, config)
+    if not isinstance(result, (ToolMessage, Command, list)):
+        result = ToolMessage(str(result), name=tool.tool.name, tool_call_id=call["id"])
+    if isinstance(result, ToolMessage) and found:  # for who answers from the record
+        result.response_metadata = {**result.response_metadata, **label_of(sorted(found))}
+    return [_plain(each) for each in result] if isinstance(result, list) else _plain(result)
 
 
 def _plain(result: Any) -> Any:
@@ -142,7 +151,7 @@ def _plain(result: Any) -> Any:
                 "goto": result.goto,
             }
         }
-    return result if isinstance(result, ToolMessage) else str(result)
+    return result
 
 
 def _recorded(record: Any) -> Any:
@@ -153,27 +162,24 @@ def _recorded(record: Any) -> Any:
     return record
 
 
-def _ask(tool: ReadyTool, call: Mapping[str, Any]) -> Mapping[str, Any]:
-    name = tool.tool.name
-    request = {
-        "action_requests": [
-            {
-                "name": name,
-                "args": dict(call["args"]),
-                "description": f"{name}: {_UNKNOWN}. Approve to call it again.",
-            }
-        ],
-        "review_configs": [
-            {"action_name": name, "allowed_decisions": ["approve", "reject", "respond"]}
-        ],
-    }
-    answer = interrupt(request)
-    decisions = answer.get("decisions") if isinstance(answer, Mapping) else None
-    decision = decisions[0] if decisions else None
-    if not isinstance(decision, Mapping) or decision.get("type") not in {
-        "approve",
-        "reject",
-        "respond",
-    }:
-        raise ToolError(f"{_UNKNOWN}; the answer {answer!r:.100} decides nothing")
+async def _decided(
+    journal: Journal, call: Mapping[str, Any], config: RunnableConfig, times: int
+) -> Mapping[str, Any]:
+    """What a person decides about a call that began for the `times`-th time.
+
+    Earlier doubts about it are asked again first, for LangGraph gives answers in their order.
+    """
+    place = f"doubt:{call['id']}"
+    found = re.compile(rf"approval:{re.escape(place)}:(\d+):0")
+    asked = {int(match[1]) for key in await journal.finished() if (match := found.fullmatch(key))}
+    for number in sorted({*asked, times}):
+        decision = await ask_person(
+            call,
+            config,
+            place=f"{place}:{number}",
+            reason=f"{_UNKNOWN}, and approving makes it again",
+            seconds=_PATIENCE,
+            check=lambda _: "",
+            allowed=("approve", "reject", "respond"),
+        )
     return decision

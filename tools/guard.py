@@ -6,8 +6,10 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 
+from cogwork.core.bridge import in_thread
 from cogwork.core.registry import nearest
 from cogwork.tools.approval import ask_person
+from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import ToolSpec
 from cogwork.tools.policy import Policy
 from cogwork.tools.taint import SOURCE, TRUSTED
@@ -26,10 +28,14 @@ class Guard:
     Args:
         policy: What is allowed.
         specs: What the tools declare, by name.
+        audit: Where decisions are noted, but that a call is allowed unasked.
     """
 
-    def __init__(self, policy: Policy, specs: Mapping[str, ToolSpec]) -> None:
+    def __init__(
+        self, policy: Policy, specs: Mapping[str, ToolSpec], audit: AuditLog | None = None
+    ) -> None:
         self._policy = policy
+        self._audit = audit
         self._specs = specs
         self.trusted = frozenset(name for name, spec in specs.items() if not spec.is_untrusted)
 
@@ -58,6 +64,7 @@ class Guard:
         if decision == "allow":
             return call
         if decision == "deny":
+            await self._note(call, config, {"decision": "deny", "reason": reason, "taint": taint})
             return _answer(call, f"Error: the policy does not allow this call{_because(reason)}")
         decided = await ask_person(
             {"name": name, "args": args},
@@ -68,6 +75,7 @@ class Guard:
             seconds=self._policy.approval_seconds,
             check=lambda action: self._trouble(action, bool(taint)),
         )
+        await self._note(call, config, {"by": "person", **_told(decided), "taint": taint})
         said = str(decided.get("message") or "")
         if decided["type"] == "respond":
             return _answer(call, said, status="success")
@@ -79,6 +87,15 @@ class Guard:
             return {**call, "name": action["name"], "args": dict(action["args"])}
         return call
 
+    async def _note(
+        self, call: Mapping[str, Any], config: RunnableConfig, decided: Mapping[str, Any]
+    ) -> None:
+        if self._audit is not None:
+            thread = (config.get("configurable") or {}).get("thread_id")
+            about = {"tool": call["name"], "args": call["args"], "call": call["id"]}
+            record = {"event": "decided", **about, "thread": thread, **decided}
+            await in_thread(None, self._audit.append, record)
+
     def _trouble(self, action: Mapping[str, Any], tainted: bool) -> str:
         """Why an edited action cannot be made."""
         name, args = action.get("name"), action.get("args")
@@ -88,6 +105,11 @@ class Guard:
             return f"no tool is called '{name}'; {nearest(name, list(self._specs))}"
         decision, reason = self._policy.decide(name, self._specs[name], args, tainted=tainted)
         return f"the policy does not allow the edited call{_because(reason)}" * (decision == "deny")
+
+
+def _told(decided: Mapping[str, Any]) -> dict[str, Any]:
+    told = {"decision": decided["type"], "message": decided.get("message")}
+    return told | ({"edited": decided["edited_action"]} if decided["type"] == "edit" else {})
 
 
 def _because(reason: str) -> str:

@@ -20,7 +20,8 @@ from cogwork.memory.store.rows import Matrix
 __all__ = ["Answers", "Embedded", "Embedder"]
 
 Answers = tuple[Any, Any]
-Embedded = tuple[dict[str, Scores], dict[str, Scores]]
+Embedded = tuple[dict[str, bytes], dict[str, Scores]]
+"""By text: what is stored of it, nothing for a vector of zeros; by query: its vector."""
 _AGAIN = (
     "to go on with the new ones, embed everything again with store.reindex(embed=True) "
     "or `cogwork memory reindex --embed`; "
@@ -83,7 +84,17 @@ class Embedder:
     def check(self, texts: Sequence[str], queries: Sequence[str], answers: Answers) -> Embedded:
         """Return the answers as unit vectors, or refuse them as `embed` does."""
         documents, asked = answers
-        return self._checked(texts, documents), self._checked(queries, asked)
+        stored = {}
+        if texts:
+            unit = self._checked(texts, documents)
+            data = [vector.tobytes() for vector in unit]
+            zeros = bytes(len(data[0]))
+            stored = {
+                text: b"" if vector == zeros else vector
+                for text, vector in zip(texts, data, strict=True)
+            }
+        asked = self._checked(queries, asked) if queries else ()
+        return stored, dict(zip(queries, asked, strict=True))
 
     @contextmanager
     def adopted(self) -> Iterator[None]:
@@ -103,9 +114,7 @@ class Embedder:
                 self._model = _create(self._embed)
             return self._model
 
-    def _checked(self, texts: Sequence[str], found: Any) -> dict[str, Scores]:
-        if not texts:
-            return {}
+    def _checked(self, texts: Sequence[str], found: Any) -> Matrix:
         if len(found) != len(texts):
             raise MemoryStoreError(
                 f"embeddings {self._name()} answered {len(found)} vectors for {len(texts)} texts; "
@@ -123,7 +132,10 @@ class Embedder:
                 f"{len(texts)} texts, the first '{texts[0][:40]}'; nothing was stored"
             )
         self._agree(matrix.shape[1])
-        return dict(zip(texts, _unit(matrix), strict=True))
+        lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))[:, None]
+        lengths[lengths == 0] = 1
+        unit: Matrix = (matrix / lengths).astype("<f4")
+        return unit
 
     def _agree(self, dims: int) -> None:
         """Compare with the embeddings that made the stored vectors, or note these."""
@@ -196,10 +208,3 @@ def _identity(model: Any) -> str:
 def _clean(texts: Sequence[str]) -> list[str]:
     """Tokenizers and servers refuse half of a surrogate pair."""
     return [text.encode("utf-8", "replace").decode() for text in texts]
-
-
-def _unit(matrix: "np.ndarray[Any, np.dtype[np.float64]]") -> Matrix:
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    unit = np.zeros(matrix.shape, np.dtype("<f4"))
-    np.divide(matrix, lengths, out=unit, where=lengths > 0, casting="same_kind")
-    return unit

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from cogwork.memory.store.namespaces import Namespace, encode
+from cogwork.memory.words import content_words
 
 __all__ = ["leaves", "place_tokens", "place_word", "plain_words", "query_words"]
 
-_WORD = re.compile(r"\w+")
 _PLAIN_WORD = re.compile(r"[^\W_]{1,500}")
 _MOST_WORDS = 64
 _MOST_TEXT = 300_000  # characters; PostgreSQL keeps at most a megabyte of words
@@ -30,8 +30,11 @@ def leaves(value: Any) -> Iterator[str]:
 
 
 def query_words(query: str) -> list[str]:
-    """Return the distinct words of a query, at most 64; nothing in it is syntax."""
-    return list(dict.fromkeys(_WORD.findall(query.casefold())))[:_MOST_WORDS]
+    """Return the distinct words to search for, at most 64; nothing in a query is syntax.
+
+    English function words are left out, unless the query has no others.
+    """
+    return list(content_words(query))[:_MOST_WORDS]
 
 
 def plain_words(text: str) -> str:

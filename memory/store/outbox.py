@@ -105,7 +105,8 @@ class Feeder:
         if chroma is None:
             return
         with self._feeding:
-            if self.error is not None:  # whether it is back, and has what it had, is to be asked
+            known = self.error
+            if known is not None:  # whether it is back, and has what it had, is to be asked
                 self._agreed = False
             try:
                 with self._records.feeding():
@@ -115,7 +116,8 @@ class Feeder:
             except CogworkError as error:
                 self.error = error
                 raise
-            self.error = None
+            if self.error is known:  # else a search has met another meanwhile
+                self.error = None
 
     def rebuild(self) -> None:
         """Empty Chroma and give it every vector again.

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from langgraph.store.base import (
@@ -18,13 +19,15 @@ from langgraph.store.base import (
 )
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError
-from cogwork.memory.store.exact_index import Scores
 from cogwork.memory.store.filters import check_filter
 from cogwork.memory.store.full_text import leaves
 from cogwork.memory.store.namespaces import Namespace
 from cogwork.memory.store.rows import Change
 
 __all__ = ["Plan", "check_fields", "field_texts", "full_text", "make_plan", "vectors"]
+
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_tokens = lru_cache(256)(tokenize_path)
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ def field_texts(value: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, .
     """Return what is embedded of a value; blank texts are left out."""
     found: list[str] = []
     for path in fields:
-        found += get_text_at_path(value, path if path == "$" else tokenize_path(path))
+        found += get_text_at_path(value, path if path == "$" else _tokens(path))
     return tuple(text for text in found if text.strip())
 
 
@@ -100,10 +103,10 @@ def full_text(value: Mapping[str, Any], fields: Sequence[str], texts: tuple[str,
     return " ".join(words).replace("\0", " ").encode("utf-8", "replace").decode()
 
 
-def vectors(texts: Sequence[str], embedded: Mapping[str, Scores]) -> tuple[bytes, ...]:
+def vectors(texts: Sequence[str], embedded: Mapping[str, bytes]) -> tuple[bytes, ...]:
     """Return the vectors of the texts; one that is all zeros says nothing and is left out."""
-    found = [embedded[text] for text in texts if text in embedded]
-    return tuple(vector.tobytes() for vector in found if vector.any())
+    found = (embedded.get(text) for text in texts)
+    return tuple(vector for vector in found if vector)
 
 
 def _change(op: PutOp, fields: Sequence[str]) -> tuple[Change, tuple[str, ...]]:
@@ -130,7 +133,7 @@ def _json(value: dict[str, Any], where: str) -> str:
     if not all(isinstance(name, str) for name in value):
         raise MemoryStoreError(f"{where} cannot be stored: names of fields must be texts")
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _as_json(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise MemoryStoreError(
             f"{where} cannot be stored as JSON: {error}; store plain data, times as texts, None for NaN"

@@ -184,13 +184,12 @@ class Records(ABC):
 
     def vectors_since(self, namespace_ids: Sequence[int], version: int) -> list[VectorRow]:
         """Return the vectors of items that got others after this version of their namespace."""
-        found = self._read(
+        return self._read(
             "SELECT namespace_id, item_id, data FROM links "  # noqa: S608 - constants only
             "JOIN vectors ON vectors.id = vector_id "
             f"WHERE namespace_id {self._listed} AND version > ?",
             (self._list(namespace_ids), version),
         )
-        return [VectorRow._make(row) for row in found]
 
     def indexed_items(self, namespace_id: int) -> list[int]:
         """Return the items of a namespace that have vectors, once for each vector."""

@@ -11,6 +11,8 @@ __all__ = ["Change", "Ids", "Indexed", "Matrix", "Row", "Source", "Space", "Vect
 
 Ids = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float32]
+VectorRow = tuple[int, int, bytes]
+"""A namespace, an item in it, and one of its vectors."""
 
 
 class Row(NamedTuple):
@@ -55,14 +57,6 @@ class Space(NamedTuple):
     id: int
     vectors: int
     version: int
-
-
-class VectorRow(NamedTuple):
-    """One vector of one item."""
-
-    namespace_id: int
-    item_id: int
-    data: bytes
 
 
 class Source(NamedTuple):

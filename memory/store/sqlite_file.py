@@ -59,11 +59,15 @@ class SqliteFile:
         self._group = GroupCommit(self._transact)
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self.commits = 0
+        """How many transactions wrote; only this object writes to the file."""
         with explained(path):
             self._writer = self._connect()
             try:
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 self._writer.execute("PRAGMA synchronous = FULL")
+                self._writer.execute("PRAGMA cache_size = -16000")  # a batch fits; kilobytes
+                self._writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 kB
                 prepare(self._writer)
             except BaseException:
                 self._writer.close()
@@ -73,6 +77,19 @@ class SqliteFile:
         """Run `work` in a transaction and return its result once that is durable."""
         with explained(self.path):
             return self._group.write(work)
+
+    def look(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run `work` in a transaction that is taken back, and return its result."""
+        with explained(self.path), self._group.lock:
+            self._require_open()
+            cursor = self._writer.cursor()
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                return work(cursor)
+            finally:
+                if self._writer.in_transaction:
+                    cursor.execute("ROLLBACK")
+                cursor.close()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -107,6 +124,7 @@ class SqliteFile:
             cursor.execute("BEGIN IMMEDIATE")
             work(cursor)
             cursor.execute("COMMIT")
+            self.commits += 1
         except BaseException:
             if self._writer.in_transaction:
                 cursor.execute("ROLLBACK")

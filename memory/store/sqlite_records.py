@@ -1,22 +1,27 @@
 """A store's records in one SQLite file of the standard library."""
 
 import json
+import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cogwork.memory.store import sqlite_writes
+from cogwork.core.errors import MemoryStoreError
+from cogwork.memory.store import sqlite_journal, sqlite_writes
 from cogwork.memory.store.filters import Plain
 from cogwork.memory.store.full_text import place_word
 from cogwork.memory.store.namespaces import Namespace
 from cogwork.memory.store.records import Records
-from cogwork.memory.store.rows import Change, Indexed
+from cogwork.memory.store.rows import Change, Indexed, Space
 from cogwork.memory.store.sqlite_file import SqliteFile
 from cogwork.memory.store.sqlite_schema import prepare
 
 __all__ = ["SqliteRecords"]
 
 T = TypeVar("T")
+_MOST_NOTED = 100  # changes that are applied together
+_REMEMBERED = 1000  # prefixes
 
 
 class SqliteRecords(Records):
@@ -34,18 +39,42 @@ class SqliteRecords(Records):
     def __init__(self, path: Path) -> None:
         self.place = str(path)
         self._file = SqliteFile(path, lambda connection: prepare(connection, path))
+        self._counting = threading.Lock()
+        self._noted = self._read_now("SELECT COUNT(*) FROM journal")[0][0]
+        self._settled = self._gained = 0
+        self._stuck = False
+        self._spaces: dict[Namespace, tuple[int, list[Space]]] = {}
 
     def write(self, changes: Sequence[Change], now: int) -> int:
-        """Write all or nothing, durably; return how many vectors more there are."""
-        return self._file.write(lambda cursor: sqlite_writes.apply(cursor, changes, now))
+        """Write all or nothing, durably; return how many vectors more are known of."""
+        if sqlite_journal.is_small(changes):
+            self._file.write(lambda cursor: self._note(cursor, changes, now))
+            if self._noted - self._settled >= _MOST_NOTED:
+                self._is_settled()
+        else:
+            more = self._write(lambda cursor: sqlite_writes.apply(cursor, changes, now))
+            self._count(more)
+        with self._counting:
+            gained, self._gained = self._gained, 0
+        return gained
 
     def sweep(self, now: int) -> int:
         """Delete what has expired, and namespaces that are empty; return how many items."""
-        return self._file.write(lambda cursor: sqlite_writes.sweep(cursor, now))
+        return self._write(lambda cursor: sqlite_writes.sweep(cursor, now))
 
     def index_again(self, entries: Sequence[Indexed]) -> None:
         """Replace text and vectors of items that have not changed since."""
-        self._file.write(lambda cursor: sqlite_writes.index_again(cursor, entries))
+        self._write(lambda cursor: sqlite_writes.index_again(cursor, entries))
+
+    def spaces(self, prefix: Namespace) -> list[Space]:
+        """Return the namespaces under the prefix that have vectors."""
+        commits = self._file.commits
+        known = self._spaces.get(prefix)
+        if known is None or known[0] != commits or self._noted > self._settled:
+            if len(self._spaces) >= _REMEMBERED:
+                self._spaces.clear()
+            known = self._spaces[prefix] = commits, super().spaces(prefix)
+        return known[1]
 
     def search_text(
         self, prefix: Namespace, words: Sequence[str], limit: int
@@ -66,14 +95,56 @@ class SqliteRecords(Records):
         self._file.close()
 
     def _read(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
+        if self._is_settled():
+            return self._read_now(query, args)
+        return self._file.look(lambda cursor: _settled_rows(cursor, query, args))
+
+    def _read_now(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
         with self._file.read() as connection:
             return connection.execute(query, args).fetchall()
 
     def _write(self, work: Callable[[Any], T]) -> T:
-        return self._file.write(work)
+        def settled(cursor: sqlite3.Cursor) -> tuple[int, int, T]:
+            gained = sqlite_journal.settle(cursor) if self._noted > self._settled else 0
+            return self._noted, gained, work(cursor)
+
+        noted, gained, result = self._file.write(settled)
+        self._count(gained, noted)
+        return result
+
+    def _note(self, cursor: sqlite3.Cursor, changes: Sequence[Change], now: int) -> None:
+        if (
+            self._stuck
+        ):  # what a read has seen applied is to be applied just so, and nothing with it
+            sqlite_journal.settle(cursor)
+            sqlite_writes.apply(cursor, changes, now)
+        else:
+            self._noted += len(changes)
+            sqlite_journal.note(cursor, changes, now)
+
+    def _is_settled(self) -> bool:
+        """Apply what is noted, so that reads see it; false if that fails, say for want of space."""
+        if self._noted > self._settled:
+            try:
+                self._write(lambda _: None)
+            except MemoryStoreError:  # the next write will say it; reads can do without
+                self._stuck = True
+                return False
+        return True
+
+    def _count(self, gained: int, settled: int = 0) -> None:
+        with self._counting:
+            self._gained += gained
+            self._settled = max(self._settled, settled)
+            self._stuck = self._stuck and not settled
 
     def _list(self, ids: Sequence[int]) -> str:
         return json.dumps(ids)
 
     def _field_equals(self, field: str, demanded: Plain) -> tuple[str, list[Any]]:
         return "json_extract(value, ?) = ?", [f'$."{field}"', demanded]
+
+
+def _settled_rows(cursor: sqlite3.Cursor, query: str, args: Sequence[Any]) -> list[Any]:
+    sqlite_journal.settle(cursor)
+    return cursor.execute(query, args).fetchall()

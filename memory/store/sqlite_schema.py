@@ -56,6 +56,20 @@ CREATE VIRTUAL TABLE texts USING fts5(
     place, body, tokenize = "porter unicode61 remove_diacritics 2"
 )
 """
+_JOURNAL = """
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT,
+    fields TEXT,
+    ttl REAL,
+    text TEXT NOT NULL,
+    vectors BLOB NOT NULL,
+    parts INTEGER NOT NULL,
+    at INTEGER NOT NULL
+)
+"""
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
@@ -78,7 +92,15 @@ def _add_full_text(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_tables, _add_full_text)
+def _add_journal(connection: sqlite3.Connection) -> None:
+    connection.execute(_JOURNAL)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _create_tables,
+    _add_full_text,
+    _add_journal,
+)
 """Each brings the file from the version that is its index to the next."""
 
 

@@ -4,24 +4,47 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from cogwork.memory.store.full_text import place_tokens
 from cogwork.memory.store.namespaces import Namespace, decode, encode
 from cogwork.memory.store.records import MINUTE, NEW, REMOVED
 from cogwork.memory.store.rows import Change, Indexed
 
-__all__ = ["apply", "index_again", "sweep"]
+__all__ = ["apply", "apply_timed", "index_again", "sweep"]
+
+_ADD_TEXT = "INSERT INTO texts (rowid, place, body) VALUES (?, ?, ?)"
+_ADD_LINK = (
+    "INSERT INTO links (item_id, number, namespace_id, version, vector_id) VALUES (?, ?, ?, ?, ?)"
+)
 
 
 def apply(cursor: sqlite3.Cursor, changes: Sequence[Change], now: int) -> int:
-    """Write the changes; return how many vectors more there are."""
+    """Write the changes, of different items; return how many vectors more there are."""
+    return apply_timed(cursor, [(change, now) for change in changes])
+
+
+def apply_timed(cursor: sqlite3.Cursor, changes: Sequence[tuple[Change, int]]) -> int:
+    """Write changes of different items, each at its time."""
     known: dict[Namespace, int] = {}
     gained = _Gained()
-    for change in changes:
+    new: list[_New] = []
+    for change, now in changes:
         namespace = known.get(change.namespace) or _namespace(cursor, change)
-        if namespace is not None:
-            known[change.namespace] = namespace
-            _apply(cursor, change, namespace, now, gained)
+        if namespace is None:
+            continue
+        known[change.namespace] = namespace
+        row = cursor.execute(
+            "SELECT id FROM items WHERE namespace_id = ? AND key = ?", (namespace, change.key)
+        ).fetchone()
+        if change.value is None:
+            if row:
+                _delete(cursor, namespace, row[0], gained)
+        elif row:
+            _update(cursor, change, (namespace, row[0]), now, gained)
+        else:
+            new.append(_New(namespace, change, now))
+    _insert(cursor, new, gained)  # last: a vector that an update drops may be among theirs
     return gained.note(cursor)
 
 
@@ -51,10 +74,18 @@ def index_again(cursor: sqlite3.Cursor, entries: Iterable[Indexed]) -> None:
             (entry.id, entry.updated_at),
         ).fetchone()
         if row is not None:
-            _replace_text(cursor, entry.id, decode(row[1]), entry.text, existed=True)
+            _replace_text(cursor, entry.id, decode(row[1]), entry.text)
             before = _vectors_of(cursor, entry.id)
             _link(cursor, (row[0], entry.id), before, entry.vectors, gained)
     gained.note(cursor)
+
+
+class _New(NamedTuple):
+    """An item to add, where and when."""
+
+    namespace: int
+    change: Change
+    now: int
 
 
 class _Gained:
@@ -92,34 +123,60 @@ def _namespace(cursor: sqlite3.Cursor, change: Change) -> int | None:
     return cursor.execute("INSERT INTO namespaces (path) VALUES (?)", (path,)).lastrowid
 
 
-def _apply(
-    cursor: sqlite3.Cursor, change: Change, namespace: int, now: int, gained: _Gained
+def _update(
+    cursor: sqlite3.Cursor, change: Change, place: tuple[int, int], now: int, gained: _Gained
 ) -> None:
-    row = cursor.execute(
-        "SELECT id FROM items WHERE namespace_id = ? AND key = ?", (namespace, change.key)
-    ).fetchone()
-    if change.value is None:
-        if row:
-            _delete(cursor, namespace, row[0], gained)
-        return
-    expires = None if change.ttl is None else now + int(change.ttl * MINUTE)
-    if row:
-        item = int(row[0])
-        cursor.execute(
-            "UPDATE items SET created_at = CASE WHEN expires_at <= ? THEN ? ELSE created_at END, "
-            "updated_at = ?, value = ?, fields = ?, ttl = ?, expires_at = ? WHERE id = ?",
-            (now, now, now, change.value, change.fields, change.ttl, expires, item),
-        )
-    else:
-        cursor.execute(
-            "INSERT INTO items (namespace_id, key, created_at, updated_at, value, fields, ttl, "
-            "expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (namespace, change.key, now, now, change.value, change.fields, change.ttl, expires),
-        )
-        item = cursor.lastrowid or 0
-    _replace_text(cursor, item, change.namespace, change.text, existed=bool(row))
-    before = _vectors_of(cursor, item) if row else []
-    _link(cursor, (namespace, item), before, change.vectors, gained)
+    item = place[1]
+    cursor.execute(
+        "UPDATE items SET created_at = CASE WHEN expires_at <= ? THEN ? ELSE created_at END, "
+        "updated_at = ?, value = ?, fields = ?, ttl = ?, expires_at = ? WHERE id = ?",
+        (now, now, now, change.value, change.fields, change.ttl, _expiry(change, now), item),
+    )
+    _replace_text(cursor, item, change.namespace, change.text)
+    _link(cursor, place, _vectors_of(cursor, item), change.vectors, gained)
+
+
+def _insert(cursor: sqlite3.Cursor, new: Sequence[_New], gained: _Gained) -> None:
+    """Add items that do not exist yet, table by table."""
+    ids = range(first := _next_id(cursor, "items"), first + len(new))
+    cursor.executemany(
+        "INSERT INTO items (id, namespace_id, key, created_at, updated_at, value, fields, ttl, "
+        "expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (item, namespace, each.key, now, now, each.value, each.fields, each.ttl, expires)
+            for item, (namespace, each, now) in zip(ids, new, strict=True)
+            for expires in (_expiry(each, now),)
+        ),
+    )
+    cursor.executemany(
+        _ADD_TEXT,
+        (
+            (item, place_tokens(each.namespace), each.text)
+            for item, (_, each, _) in zip(ids, new, strict=True)
+            if each.text
+        ),
+    )
+    known = _vectors(cursor, [data for _, each, _ in new for data in each.vectors])
+    cursor.executemany(
+        _ADD_LINK,
+        [
+            (item, number, namespace, gained.version(cursor, namespace), known[data])
+            for item, (namespace, each, _) in zip(ids, new, strict=True)
+            for number, data in enumerate(each.vectors)
+        ],
+    )
+    for namespace, each, _ in new:
+        gained.vectors[namespace] += len(each.vectors)
+
+
+def _expiry(change: Change, now: int) -> int | None:
+    return None if change.ttl is None else now + int(change.ttl * MINUTE)
+
+
+def _next_id(cursor: sqlite3.Cursor, table: str) -> int:
+    """Return a number that no row of the table has had."""
+    row = cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return int(row[0]) + 1 if row else 1
 
 
 def _delete(cursor: sqlite3.Cursor, namespace: int, item: int, gained: _Gained) -> None:
@@ -128,16 +185,10 @@ def _delete(cursor: sqlite3.Cursor, namespace: int, item: int, gained: _Gained) 
     cursor.execute("DELETE FROM items WHERE id = ?", (item,))
 
 
-def _replace_text(
-    cursor: sqlite3.Cursor, item: int, namespace: Namespace, text: str, *, existed: bool
-) -> None:
-    if existed:
-        cursor.execute("DELETE FROM texts WHERE rowid = ?", (item,))
+def _replace_text(cursor: sqlite3.Cursor, item: int, namespace: Namespace, text: str) -> None:
+    cursor.execute("DELETE FROM texts WHERE rowid = ?", (item,))
     if text:
-        cursor.execute(
-            "INSERT INTO texts (rowid, place, body) VALUES (?, ?, ?)",
-            (item, place_tokens(namespace), text),
-        )
+        cursor.execute(_ADD_TEXT, (item, place_tokens(namespace), text))
 
 
 def _vectors_of(cursor: sqlite3.Cursor, item: int) -> list[int]:
@@ -154,7 +205,8 @@ def _link(
 ) -> None:
     """Link the item to these vectors only."""
     namespace, item = place
-    after = [_vector(cursor, data) for data in vectors]
+    known = _vectors(cursor, vectors)
+    after = [known[data] for data in vectors]
     if after == before:
         return
     if before:
@@ -162,24 +214,33 @@ def _link(
     version = gained.version(cursor, namespace)
     gained.vectors[namespace] += len(after) - len(before)
     cursor.executemany(
-        "INSERT INTO links (item_id, number, namespace_id, version, vector_id) "
-        "VALUES (?, ?, ?, ?, ?)",
+        _ADD_LINK,
         [(item, number, namespace, version, vector) for number, vector in enumerate(after)],
     )
     for vector in set(before) - set(after):
         _drop_unused(cursor, vector)
 
 
-def _vector(cursor: sqlite3.Cursor, data: bytes) -> int:
-    """Return the id of the vector; equal ones are kept once."""
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    cursor.execute("INSERT OR IGNORE INTO vectors (hash, data) VALUES (?, ?)", (digest, data))
-    if not cursor.rowcount:
-        row = cursor.execute("SELECT id FROM vectors WHERE hash = ?", (digest,)).fetchone()
-        return int(row[0])
-    vector = cursor.lastrowid or 0
-    cursor.execute("INSERT INTO outbox (vector_id, state) VALUES (?, ?)", (vector, NEW))
-    return vector
+def _vectors(cursor: sqlite3.Cursor, vectors: Iterable[bytes]) -> dict[bytes, int]:
+    """Return the ids of the vectors; equal ones are kept once."""
+    hashes = {hashlib.blake2b(data, digest_size=16).digest(): data for data in vectors}
+    if not hashes:
+        return {}
+    first = _next_id(cursor, "vectors")
+    cursor.executemany(
+        "INSERT OR IGNORE INTO vectors (id, hash, data) VALUES (?, ?, ?)",
+        [(first + number, *pair) for number, pair in enumerate(hashes.items())],
+    )
+    found = {data: first + number for number, data in enumerate(hashes.values())}
+    if cursor.rowcount < len(hashes):  # some were there
+        for digest, data in hashes.items():
+            query = "SELECT id FROM vectors WHERE hash = ?"
+            found[data] = int(cursor.execute(query, (digest,)).fetchone()[0])
+    cursor.executemany(
+        "INSERT INTO outbox (vector_id, state) VALUES (?, ?)",
+        [(vector, NEW) for vector in found.values() if vector >= first],
+    )
+    return found
 
 
 def _drop_unused(cursor: sqlite3.Cursor, vector: int) -> None:

@@ -48,11 +48,13 @@ class VectorSearch:
         """
         spaces = self._records.spaces(prefix)
         if sum(space.vectors for space in spaces) <= self._exact_limit:
-            return self._in_memory(spaces, query)
+            return self._in_memory(spaces, query, wanted)
         return self._everywhere(query, wanted)
 
-    def _in_memory(self, spaces: Sequence[Space], query: Scores) -> Iterator[tuple[float, Row]]:
-        for ids, scores in descending(*self._exact.score(spaces, query)):
+    def _in_memory(
+        self, spaces: Sequence[Space], query: Scores, wanted: int
+    ) -> Iterator[tuple[float, Row]]:
+        for ids, scores in descending(*self._exact.score(spaces, query), wanted):
             rows = {row.id: row for row in self._records.rows(ids)}
             yield from (
                 (score, rows[each]) for each, score in zip(ids, scores, strict=True) if each in rows

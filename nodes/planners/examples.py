@@ -1,6 +1,7 @@
 """Plans that worked are remembered, and offered as examples for similar goals.
 
 They lie under `(*namespace, "plans")` of any LangGraph store, one for each goal: the last.
+The plan-execute graph remembers none that was made in a tainted run.
 """
 
 import time

@@ -9,6 +9,7 @@ from cogwork.memory.ranking import (
     DAY,
     Weights,
     blend,
+    coverage,
     fuse,
     lower_bound,
     overlap,
@@ -150,3 +151,27 @@ def test_overlap_sees_through_endings_and_ignores_chance():
     assert overlap("meeting plans", "We planned the meetings") > 0.5
     assert overlap("meeting", "the mean thing") == 0
     assert overlap("", "anything") == overlap("what", "") == 0
+
+
+def test_overlap_ignores_function_words_beside_others():
+    assert overlap("Where is the key?", "Where is the exit?") == 0
+    assert overlap("Who is it?", "It is Ada") > 0
+
+
+def test_full_text_counts_as_much_as_it_is_trusted():
+    vector, text = {"a": 0.9, "b": 0.5, "c": 0.1}, {"c": 3.0}
+    assert fuse(vector, text, trust=0) == pytest.approx(fuse(vector, {}))
+    assert fuse(vector, text)["c"] > fuse(vector, text, trust=0.5)["c"]
+
+
+@given(st.text(), st.text())
+def test_coverage_lies_between_0_and_1_and_a_text_has_all_its_words(query, text):
+    assert 0 <= coverage(query, text) <= 1
+    if any(map(str.isalnum, query)):
+        assert coverage(query, f"{query} {text}") == 1
+
+
+def test_coverage_sees_through_endings_but_not_through_digits():
+    assert coverage("Are backups saved?", "The backup saves all") == 1
+    assert coverage("invoice 2024-117", "the invoices 2024-1170") == pytest.approx(3 / 5)
+    assert coverage("", "anything") == 0

@@ -150,16 +150,44 @@ def test_approved_call_is_made_again_with_the_same_key(saver: str):
     assert len(first) == 32
 
 
-@pytest.mark.parametrize("answer", [{"type": "reject", "message": "no"}, {"type": "edit"}, {}])
-def test_rejected_call_is_an_error(answer: dict[str, Any]):
+def test_rejected_call_is_an_error():
     world = World()
     world.dies = ["before"]
     graph = graph_of(external(world))
     died(graph, ask(5))
     asked(graph)
-    with pytest.raises(ToolError, match="nobody knows whether its effect happened"):
-        graph.invoke(Command(resume={"decisions": [answer]}), THREAD)
+    with pytest.raises(ToolError, match="its effect happened; it was not repeated: leave it"):
+        graph.invoke(
+            Command(resume={"decisions": [{"type": "reject", "message": "leave it"}]}), THREAD
+        )
     assert world.paid == []
+
+
+@pytest.mark.parametrize("answer", [{"decisions": [{"type": "edit"}]}, "what?"])
+def test_answer_that_decides_nothing_is_asked_about_again(answer: Any):
+    world = World()
+    world.dies = ["before"]
+    graph = graph_of(external(world))
+    died(graph, ask(5))
+    asked(graph)
+    again = asked(graph, Command(resume=answer))
+    assert "no answer here" in str(again) or "decides nothing" in str(again)
+    assert world.paid == []
+
+
+def test_each_doubt_is_a_question_of_its_own(saver: str):
+    world = World()
+    world.dies = ["after", "before", "after"]
+    graph = graph_of(external(world), saver)
+    died(graph, ask(5))
+    asked(graph)
+    died(graph, Command(resume="approve"))
+    asked(graph)
+    died(graph, Command(resume="approve"))
+    asked(graph)
+    assert len(world.paid) == 2
+    assert answered(graph, {"type": "respond", "message": "receipt 1"}) == ["receipt 1"]
+    assert len(world.paid) == 2
 
 
 def test_policy_may_fail_or_retry_instead():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cogwork.memory.store.exact_index import ExactIndex, descending
-from cogwork.memory.store.rows import Space, VectorRow
+from cogwork.memory.store.rows import Space
 
 
 class Written:
@@ -17,7 +17,7 @@ class Written:
     def vectors_since(self, namespace_ids, version):
         self.read.append((list(namespace_ids), version))
         return [
-            VectorRow(namespace, 10 * namespace + item, np.ones(2, "<f4").tobytes())
+            (namespace, 10 * namespace + item, np.ones(2, "<f4").tobytes())
             for namespace in namespace_ids
             for item in range(6)
         ]
@@ -61,7 +61,7 @@ class Changing:
 
     def vectors_since(self, namespaces, version):
         return [
-            VectorRow(namespace, item, data)
+            (namespace, item, data)
             for (namespace, item), (changed, datas) in self.items.items()
             if namespace in namespaces and changed > version
             for data in datas
@@ -91,17 +91,17 @@ def test_what_is_in_memory_is_what_is_recorded(steps, capacity):
             continue
         ids, scores = index.score(records.spaces(step), np.array([1, 0], np.float32))
         expected = [
-            (row.item_id, float(np.frombuffer(row.data, "<f4")[0]))
-            for row in records.vectors_since(step, -1)
+            (item, float(np.frombuffer(data, "<f4")[0]))
+            for _, item, data in records.vectors_since(step, -1)
         ]
         assert sorted(zip(ids.tolist(), scores.tolist(), strict=True)) == sorted(expected)
 
 
-@given(st.lists(st.floats(-1, 1, width=32), max_size=300), st.integers(1, 12))
-def test_descending_yields_everything_in_order(values, copies):
+@given(st.lists(st.floats(-1, 1, width=32), max_size=300), st.integers(1, 12), st.integers(0, 99))
+def test_descending_yields_everything_in_order(values, copies, wanted):
     scores = np.array(values * copies, np.float32)
     ids = np.arange(len(scores), dtype=np.int64)
-    portions = list(descending(ids, scores))
+    portions = list(descending(ids, scores, wanted))
     found = [pair for part in portions for pair in zip(*part, strict=True)]
     assert found == sorted(found, key=lambda pair: (-pair[1], pair[0]))
     assert sorted(each for each, _ in found) == ids.tolist()

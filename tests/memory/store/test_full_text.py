@@ -108,3 +108,10 @@ def test_a_wrong_filter_or_limit_is_refused(store):
 
 async def test_the_async_form_answers_the_same(filled):
     assert keys(await filled.asearch_text(("a",), "green tea")) == ["tea", "dog"]
+
+
+def test_function_words_of_a_query_find_nothing_unless_there_are_no_others(store):
+    store.put(("a",), "landlord", {"text": "Our landlord is Mr Petrov"})
+    store.put(("a",), "backup", {"text": "Backups of the data run at night"})
+    assert keys(store.search_text((), "How often is our data saved?")) == ["backup"]
+    assert keys(store.search_text((), "Is it our?")) == ["landlord"]

@@ -1,0 +1,76 @@
+import pytest
+from embedding import HybridStore, gram_store
+
+from cogwork.core.embeddings import create_embeddings
+from cogwork.memory.retrieval import search_hybrid
+from cogwork.memory.store import ChromaStore
+
+NS = ("facts",)
+FACTS = (
+    "The server Kestrel has the address 10.0.4.17",
+    "The server Falcon has the address 10.0.4.71",
+    "Backups of the database run every night at two",
+    "The invoice 2024-117 was paid in March",
+    "The invoice 2024-171 was paid in April",
+    "The meeting room on the third floor is called Kepler",
+    "Our landlord is Mr Petrov",
+    "The office closes at six on Fridays",
+)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    with ChromaStore(folder, embeddings=create_embeddings("static"), fields=["text"]) as store:
+        for number, text in enumerate(FACTS):
+            store.put(NS, str(number), {"text": text})
+        yield store
+
+
+async def best(store, query):
+    return (await search_hybrid(store, NS, query))[0].item.value["text"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How often is our data saved?", "Backups"),
+        ("Who owns the flat we rent?", "landlord"),
+        ("When does it close?", "Fridays"),
+        ("What is 10.0.4.71?", "Falcon"),
+        ("2024-171", "April"),
+        ("Was 2024-117 settled?", "March"),
+        ("Kestrel", "Kestrel"),
+    ],
+)
+async def test_meaning_names_and_numbers_each_find_their_fact(known, question, answer):
+    assert answer in await best(known, question)
+
+
+async def test_one_shared_word_of_many_does_not_outweigh_meaning(known):
+    near, word = "Customers' data is erased within 30 days", "The choir records an album in spring"
+    for number, text in enumerate([*FACTS, *FACTS, near, word]):
+        known.put(("more",), str(number), {"text": f"{text} {number // len(FACTS) or ''}"})
+    query = "How quickly must we delete a person's records on request?"
+    found = [hit.item.value["text"] for hit in await search_hybrid(known, ("more",), query)]
+    assert found[0].startswith(near)
+
+
+async def test_a_text_with_more_of_the_words_comes_before_one_with_the_rarest(tmp_path):
+    with ChromaStore(tmp_path / "store", embeddings=None) as store:
+        said = ["the window is open"] * 30 + ["the room is free"] * 6 + ["Yusra called"] * 6
+        said += ["a table was reserved", "Yusra says that the third room is hers for a day"]
+        for number, text in enumerate(said):
+            store.put(NS, str(number), {"text": text})
+        query = "Is a room reserved for Yusra?"
+        assert store.search_text(NS, query)[0].value["text"] == said[-2]
+        hits = await search_hybrid(store, NS, query)
+    assert hits[0].item.value["text"] == said[-1]
+
+
+async def test_values_without_a_text_are_found_by_their_words():
+    store = gram_store(HybridStore)
+    store.put(NS, "a", {"title": "Green tea"})
+    store.put(NS, "b", {"title": "Black coffee"})
+    hits = await search_hybrid(store, NS, "tea")
+    assert [hit.item.key for hit in hits if hit.shares_words] == ["a"]
