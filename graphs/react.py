@@ -39,6 +39,7 @@ from cogwork.nodes.response import make_respond
 from cogwork.nodes.thought import Prompt, make_think
 from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import as_tools
+from cogwork.tools.discovery import ToolRegistry, as_needed
 from cogwork.tools.effects import OnDoubt
 from cogwork.tools.policy import Policy, check_trifecta
 from cogwork.tools.taint import with_taint
@@ -79,7 +80,7 @@ def route_after_observe(state: ReactState) -> Literal["on", "answered"]:
 
 def create_react_agent(
     model: str | ChatModel | None = None,
-    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    tools: Sequence[BaseTool | Callable[..., Any]] | ToolRegistry = (),
     *,
     prompt: Prompt | None = None,
     response_format: Schema | None = None,
@@ -157,9 +158,9 @@ def create_react_agent(
         max_tool_output=max_tool_output,
     )
     chat = create_chat_model(model)
-    ready = as_tools(tools)
+    ready = tools if isinstance(tools, ToolRegistry) else as_tools(tools)
     state, takes = _schemas(state_schema, response_format, policy)
-    if policy is not None:
+    if policy is not None and not isinstance(ready, ToolRegistry):
         check_trifecta(ready, policy)
     done = "respond" if response_format else END
     # A client retries a call that did not begin, and nothing that broke off.
@@ -168,7 +169,7 @@ def create_react_agent(
     builder = StateGraph(state, context_schema, input_schema=takes)
     think = make_think(
         chat,
-        ready,
+        as_needed(ready) if isinstance(ready, ToolRegistry) else ready,
         prompt=prompt,
         max_history_tokens=max_history_tokens,
         route=partial(route_after_think, done=done),
@@ -177,7 +178,7 @@ def create_react_agent(
     builder.add_node("think", think, retry_policy=retry, destinations=ends)
     builder.add_edge(START, "think")
     if ready:
-        direct = {each.name for each in ready if each.return_direct}
+        direct = _direct(ready)
         act = make_act(
             ready,
             timeout=tool_timeout,
@@ -214,6 +215,13 @@ def create_react_agent(
     )
     # LangGraph's limit counts super-steps, three a step here; ours counts steps.
     return graph.with_config(recursion_limit=3 * max_steps + 10)
+
+
+def _direct(tools: Sequence[BaseTool] | ToolRegistry) -> set[str]:
+    """Names of the tools whose result is the answer."""
+    if isinstance(tools, ToolRegistry):
+        return {entry.name for entry in tools if entry.metadata.get("return_direct")}
+    return {each.name for each in tools if each.return_direct}
 
 
 def _schemas(

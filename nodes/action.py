@@ -12,10 +12,10 @@ from langgraph.types import Command
 
 from cogwork.core.bridge import Node, node
 from cogwork.core.errors import BudgetError, redact
-from cogwork.core.registry import nearest
+from cogwork.core.registry import Registry, nearest
 from cogwork.nodes.history import FROM_TOOL
 from cogwork.tools.audit import AuditLog
-from cogwork.tools.calling import ReadyTool, reason_of
+from cogwork.tools.calling import ReadyTool, ReadyTools, reason_of
 from cogwork.tools.effects import OnDoubt, call_once
 from cogwork.tools.guard import EDITED, Guard
 from cogwork.tools.policy import Policy
@@ -25,7 +25,7 @@ __all__ = ["make_act"]
 
 
 def make_act(
-    tools: Sequence[BaseTool],
+    tools: Sequence[BaseTool] | Registry[BaseTool],
     *,
     timeout: float | None = None,
     max_output: int = 20_000,
@@ -44,7 +44,7 @@ def make_act(
     where the run is synchronous and sets no limit.
 
     Args:
-        tools: What may be called.
+        tools: What may be called; of a registry nothing is created before it is called.
         timeout: Seconds for one attempt where a tool declares none; `None` for no limit.
         max_output: Characters of a result that are kept; beyond them head and tail stay.
         policy: Which calls are made, ask a person first, or are refused; the state then
@@ -53,9 +53,8 @@ def make_act(
             (see `cogwork.tools.effects`).
         audit: Where calls, and decisions about them, are noted.
     """
-    ready = {tool.name: ReadyTool(tool, timeout, audit) for tool in tools}
-    specs = {name: each.spec for name, each in ready.items()}
-    guard = Guard(policy, specs, audit) if policy is not None else None
+    ready = ReadyTools(tools, timeout, audit)
+    guard = Guard(policy, ready.specs, audit) if policy is not None else None
 
     @node
     async def act(call: Mapping[str, Any], config: RunnableConfig) -> Any:

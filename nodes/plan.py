@@ -54,6 +54,7 @@ class StepResult(BaseModel):
         started_at: Seconds since the epoch; None when it never began.
         finished_at: Seconds since the epoch.
         taint: The untrusted sources that it draws on; None where no policy asks for them.
+        uncertain: Whether it failed and its effect may have happened all the same.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +68,7 @@ class StepResult(BaseModel):
     started_at: float | None = None
     finished_at: float | None = None
     taint: tuple[str, ...] | None = None
+    uncertain: bool = False
 
     @property
     def seconds(self) -> float:

@@ -20,10 +20,13 @@ from cogwork.core.models import ChatModel, ask_model
 from cogwork.nodes.history import FROM_TOOL, bound_history, tool_calls_of
 from cogwork.tools.taint import labelled
 
-__all__ = ["Goto", "Prompt", "make_think", "with_prompt"]
+__all__ = ["Goto", "Prompt", "ToolsFor", "make_think", "with_prompt"]
 
 Prompt: TypeAlias = str | SystemMessage | Callable[[Any], str | Sequence[AnyMessage]]
 """A system prompt, or a function from the state to one, or to all the messages to send."""
+
+ToolsFor: TypeAlias = Callable[[Sequence[AnyMessage]], Sequence[BaseTool]]
+"""From a history to the tools that the model is shown."""
 
 Goto: TypeAlias = Sequence[Send | str] | Send | str
 """Where a graph goes on: node names, or `Send`s to them."""
@@ -41,7 +44,7 @@ _EMPTY = "Your last message was empty. Answer the question, or call a tool."
 
 def make_think(
     model: ChatModel,
-    tools: Sequence[BaseTool] = (),
+    tools: Sequence[BaseTool] | ToolsFor = (),
     *,
     prompt: Prompt | None = None,
     max_history_tokens: int = 100_000,
@@ -54,7 +57,7 @@ def make_think(
 
     Args:
         model: Any LangChain chat model.
-        tools: What the model may call.
+        tools: What the model may call, or a function from the history to it.
         prompt: A system prompt, or a function from the state to the messages to send.
         max_history_tokens: How much history the model is shown, in estimated tokens.
         route: Says from the answer where the graph goes on; without it, the graph's edges do.
@@ -63,7 +66,7 @@ def make_think(
         ConfigurationError: The model cannot call tools.
         ModelError: From the node: the model cannot be reached, or answers nothing twice.
     """
-    with_tools = _bind(model, tools) if tools else model
+    bound = _binding(model, tools)
 
     @node
     async def think(state: Any, config: RunnableConfig) -> dict[str, Any] | Command[Any]:
@@ -77,7 +80,7 @@ def make_think(
         sent = with_prompt(prompt, state, history)
         if stopped:
             sent.append(HumanMessage(f"{_CONCLUDE.get(stopped, stopped)} {_ANSWER_NOW}"))
-        answer = await _ask(model if stopped else with_tools, sent, config)
+        answer = await _ask(model if stopped else bound(state["messages"]), sent, config)
         if stopped:
             answer = _without_calls(answer, stopped)
         answer = labelled(answer, state)
@@ -149,6 +152,26 @@ def _without_calls(answer: AIMessage, stopped: str) -> AIMessage:
         return answer
     said = f"{answer.text.strip()}\n{_CONCLUDE.get(stopped, stopped)} There is no answer."
     return AIMessage(said.strip(), id=answer.id, usage_metadata=answer.usage_metadata)
+
+
+def _binding(
+    model: ChatModel, tools: Sequence[BaseTool] | ToolsFor
+) -> Callable[[Sequence[AnyMessage]], ChatModel]:
+    """The model with the tools for a history."""
+    if not callable(tools):
+        always = _bind(model, tools) if tools else model
+        return lambda _: always
+    kept: dict[tuple[str, ...], ChatModel] = {}
+
+    def bound(messages: Sequence[AnyMessage]) -> ChatModel:
+        chosen = tools(messages)
+        names = tuple(each.name for each in chosen)
+        if names not in kept:
+            kept.clear()  # the next thought mostly has the same
+            kept[names] = _bind(model, chosen)
+        return kept[names]
+
+    return bound
 
 
 def _bind(model: ChatModel, tools: Sequence[BaseTool]) -> ChatModel:

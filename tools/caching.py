@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,6 +18,7 @@ from langchain_core.tools import StructuredTool
 from cogwork.core.errors import ConfigurationError
 from cogwork.tools.base import spec_of
 from cogwork.tools.quick import reads_more
+from cogwork.tools.taint import has_read, reading
 
 __all__ = ["CacheInfo", "ToolCache"]
 
@@ -45,7 +46,8 @@ class CacheInfo:
 class ToolCache:
     """Remembers what tools have read, and lets calls that are the same wait for one.
 
-    A failure is told to all who wait for the call, and is not remembered.
+    A failure is told to all who wait for the call, and is not remembered. Untrusted text
+    that a call has read taints also those who are answered from it.
 
     Args:
         ttl: Seconds for which a result holds; None for as long as there is room.
@@ -71,8 +73,8 @@ class ToolCache:
         self._ttl = ttl
         self._max = max_entries
         self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, tuple[float, Future[Any]]] = OrderedDict()
-        self._running: dict[tuple[str, str, str], Future[Any]] = {}
+        self._kept: OrderedDict[_Key, tuple[float, _Call]] = OrderedDict()
+        self._running: dict[tuple[str, str, str], _Call] = {}
         self._hits = self._misses = self._coalesced = 0
 
     def wrap(self, tool: SomeTool) -> SomeTool:
@@ -108,12 +110,14 @@ class ToolCache:
         def cached(**args: Any) -> Any:
             key = _key(name, args)
             while True:
-                call = self._find(key, "sync")
-                if call.is_mine:
+                call, is_mine = self._find(key, "sync")
+                if is_mine:
                     with self._making(key, call):
-                        call.future.set_result(function(**args))
+                        with call.noting():
+                            result = function(**args)
+                        call.future.set_result(result)
                 with suppress(CancelledError):  # whoever made it was cut off: make it here
-                    return copy.deepcopy(call.future.result())
+                    return call.result()
 
         return cached
 
@@ -124,19 +128,21 @@ class ToolCache:
         async def cached(**args: Any) -> Any:
             key = _key(name, args)
             while True:
-                call = self._find(key, "async")
-                if call.is_mine:
+                call, is_mine = self._find(key, "async")
+                if is_mine:
                     with self._making(key, call):
-                        call.future.set_result(await function(**args))
+                        with call.noting():
+                            result = await function(**args)
+                        call.future.set_result(result)
                 if not call.future.done():
                     await asyncio.wait([asyncio.wrap_future(call.future)])
                 with suppress(CancelledError):
-                    return copy.deepcopy(call.future.result())
+                    return call.result()
 
         return cached
 
-    def _find(self, key: _Key, way: str) -> "_Call":
-        """The call of this key: a finished one, one that runs, or one to be made by the asker.
+    def _find(self, key: _Key, way: str) -> tuple["_Call", bool]:
+        """The call of this key, finished or running; and whether the asker is to make it.
 
         Synchronous and async calls do not wait for each other, which could block a loop.
         """
@@ -145,14 +151,13 @@ class ToolCache:
             if kept is not None and (self._ttl is None or time.monotonic() < kept[0] + self._ttl):
                 self._kept.move_to_end(key)
                 self._hits += 1
-                return _Call(kept[1], is_mine=False, way=way)
+                return kept[1], False
             if (running := self._running.get((way, *key))) is not None:
                 self._coalesced += 1
-                return _Call(running, is_mine=False, way=way)
+                return running, False
             self._misses += 1
-            future: Future[Any] = Future()
-            self._running[way, *key] = future
-            return _Call(future, is_mine=True, way=way)
+            call = self._running[way, *key] = _Call(way)
+            return call, True
 
     @contextmanager
     def _making(self, key: _Key, call: "_Call") -> Iterator[None]:
@@ -173,17 +178,31 @@ class ToolCache:
         with self._lock:
             del self._running[call.way, *key]
             if keep:
-                self._kept[key] = (time.monotonic(), call.future)
+                self._kept[key] = (time.monotonic(), call)
                 self._kept.move_to_end(key)
                 while len(self._kept) > self._max:
                     self._kept.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    future: Future[Any]
-    is_mine: bool
     way: str
+    future: Future[Any] = field(default_factory=Future)
+    read: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note the untrusted sources that are read, also when it fails."""
+        with reading(()) as found:
+            try:
+                yield
+            finally:
+                self.read.update(found)
+
+    def result(self) -> Any:
+        """What it gave or raised; whoever asks has read what was read for it."""
+        has_read(*self.read)
+        return copy.deepcopy(self.future.result())
 
 
 def _key(name: str, args: dict[str, Any]) -> _Key:

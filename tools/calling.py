@@ -3,7 +3,8 @@
 import inspect
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -15,12 +16,13 @@ from pydantic import ValidationError
 
 from cogwork.core.bridge import in_thread, on_loop, pause
 from cogwork.core.errors import CogworkError, ToolError
+from cogwork.core.registry import Registry
 from cogwork.core.retry import is_transient, retry_after
 from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import ToolSpec, spec_of
 from cogwork.tools.taint import inherited_taint
 
-__all__ = ["ReadyTool", "delay_before", "reason_of"]
+__all__ = ["ReadyTool", "ReadyTools", "delay_before", "reason_of"]
 
 
 class ReadyTool:
@@ -129,6 +131,61 @@ class ReadyTool:
         if self.is_async:
             return await on_loop(self.timeout, self.tool.ainvoke, dict(call), config)
         return await in_thread(self.timeout, self.tool.invoke, dict(call), config)
+
+
+class ReadyTools(Mapping[str, ReadyTool]):
+    """Tools by name, made ready when they are first looked up.
+
+    Args:
+        tools: What may be called; of a registry nothing is created before it is needed.
+        timeout: As in `ReadyTool`.
+        audit: As in `ReadyTool`.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[BaseTool] | Registry[BaseTool],
+        timeout: float | None,
+        audit: AuditLog | None = None,
+    ) -> None:
+        self._registry = tools if isinstance(tools, Registry) else None
+        self._make = partial(ReadyTool, timeout=timeout, audit=audit)
+        given = () if isinstance(tools, Registry) else tools
+        self._ready = {tool.name: self._make(tool) for tool in given}
+        self.specs: Mapping[str, ToolSpec] = _Specs(self)
+
+    def __getitem__(self, name: str) -> ReadyTool:
+        if name not in self._ready and self._registry is not None and name in self._registry:
+            self._ready[name] = self._make(self._registry.get(name))
+        return self._ready[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ready or (self._registry is not None and name in self._registry)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ready if self._registry is None else self._registry.names())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Specs(Mapping[str, ToolSpec]):
+    """What the tools declare, by name."""
+
+    def __init__(self, ready: ReadyTools) -> None:
+        self._ready = ready
+
+    def __getitem__(self, name: str) -> ToolSpec:
+        return self._ready[name].spec
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ready
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ready)
+
+    def __len__(self) -> int:
+        return len(self._ready)
 
 
 def reason_of(error: BaseException, name: str) -> str:

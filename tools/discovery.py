@@ -10,6 +10,7 @@ from math import log
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.embeddings import Embeddings
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from typing_extensions import Unpack
 
@@ -21,7 +22,10 @@ from cogwork.tools.base import ToolOptions, as_tools, spec_of, tool
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FoundTool", "ToolRegistry"]
+__all__ = ["FIND_TOOLS", "FoundTool", "ToolRegistry", "as_needed"]
+
+FIND_TOOLS: Final = "find_tools"
+"""The name of the tool by which a model looks for more tools."""
 
 _PARTS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
 _WORDS_COUNT: Final = 0.5  # a query all of whose rare words are a tool's, beside a cosine of 1
@@ -45,6 +49,9 @@ class FoundTool:
 
 class ToolRegistry(Registry[BaseTool]):
     """Tools by name, created on first use, and found by what they are for.
+
+    `create_react_agent(model, registry)` shows the model those that a question needs, and
+    `find_tools`, by which it looks for more.
 
     Tools come in by decorator (`@registry.tool`), as they are (`add_tools`), by a function or
     class that makes them (`add`, with what configures it), or from other packages by an
@@ -84,7 +91,31 @@ class ToolRegistry(Registry[BaseTool]):
         self._embeddings = create_embeddings(embeddings)
         self._index = _Index((), None)
         self._index_lock = threading.Lock()
+        self._finder = _finder(self)
         self.add_tools(tools)
+
+    def __contains__(self, name: object) -> bool:
+        return name == FIND_TOOLS or super().__contains__(name)
+
+    def add(
+        self,
+        name: str,
+        maker: Callable[[], BaseTool] | str,
+        *,
+        description: str = "",
+        **metadata: Any,
+    ) -> None:
+        """Register a function that makes a tool, as `Registry.add` does.
+
+        Raises:
+            ConfigurationError: The name is that of the tool that finds the others.
+            DuplicateNameError: The name is taken.
+        """
+        if name == FIND_TOOLS:
+            raise ConfigurationError(
+                f"'{name}' is the name of the tool that finds the others; choose another one"
+            )
+        super().add(name, maker, description=description, **metadata)
 
     def tool(
         self, function: Callable[..., Any] | None = None, **options: Unpack[ToolOptions]
@@ -116,6 +147,7 @@ class ToolRegistry(Registry[BaseTool]):
                 description=each.description,
                 effect=spec.effect,
                 network=spec.network,
+                return_direct=each.return_direct,
             )
 
     def get(self, name: str) -> BaseTool:
@@ -125,6 +157,8 @@ class ToolRegistry(Registry[BaseTool]):
             UnknownNameError: There is none; the nearest names are offered.
             ConfigurationError: What was registered makes no tool, or one of another name.
         """
+        if name == FIND_TOOLS:
+            return self._finder
         made = super().get(name)
         if not isinstance(made, BaseTool):
             made = as_tools([made])[0]
@@ -171,6 +205,50 @@ class ToolRegistry(Registry[BaseTool]):
         if entry.description and "origin" not in entry.metadata:
             return entry
         return Entry(entry.name, self.get(entry.name).description, entry.metadata)
+
+
+def as_needed(
+    registry: ToolRegistry, k: int = 8
+) -> Callable[[Sequence[AnyMessage]], list[BaseTool]]:
+    """Return a function from a history to the tools that a model is shown next.
+
+    They are those that fit the last question, those found since by `find_tools`, those called
+    since, and `find_tools` itself.
+
+    Args:
+        registry: What there is.
+        k: How many are taken of each search.
+    """
+
+    def tools_for(messages: Sequence[AnyMessage]) -> list[BaseTool]:
+        asked = max((n for n, each in enumerate(messages) if each.type == "human"), default=0)
+        question = messages[asked].text if messages else ""
+        names = [each.name for each in registry.discover(str(question), k)]
+        for message in messages[asked:]:
+            if isinstance(message, ToolMessage) and message.name == FIND_TOOLS:
+                names += message.artifact or ()
+            elif isinstance(message, AIMessage):
+                names += [call["name"] for call in message.tool_calls]
+        chosen = [name for name in dict.fromkeys([FIND_TOOLS, *names]) if name in registry]
+        return [registry.get(name) for name in chosen]
+
+    return tools_for
+
+
+def _finder(registry: ToolRegistry) -> BaseTool:
+    @tool(
+        FIND_TOOLS,
+        effect="read",
+        network=False,
+        response_format="content_and_artifact",
+        description="Find further tools by what they should do; you can call them afterwards.",
+    )
+    def find_tools(task: str) -> tuple[str, list[str]]:
+        found = registry.discover(task)
+        shown = "\n".join(f"- {each.name}: {each.description}" for each in found)
+        return shown or "there are no tools", [each.name for each in found]
+
+    return find_tools
 
 
 def _itself(tool: BaseTool) -> BaseTool:

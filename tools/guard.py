@@ -1,6 +1,6 @@
 """What stands before a call: the policy, and where it says so, a person."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from langchain_core.messages import ToolMessage
@@ -37,7 +37,7 @@ class Guard:
         self._policy = policy
         self._audit = audit
         self._specs = specs
-        self.trusted = frozenset(name for name, spec in specs.items() if not spec.is_untrusted)
+        self.trusted: Container[str] = _Trusted(specs)
 
     async def admit(
         self,
@@ -105,6 +105,16 @@ class Guard:
             return f"no tool is called '{name}'; {nearest(name, list(self._specs))}"
         decision, reason = self._policy.decide(name, self._specs[name], args, tainted=tainted)
         return f"the policy does not allow the edited call{_because(reason)}" * (decision == "deny")
+
+
+class _Trusted:
+    """The names of tools whose results are trusted."""
+
+    def __init__(self, specs: Mapping[str, ToolSpec]) -> None:
+        self._specs = specs
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs and not self._specs[str(name)].is_untrusted
 
 
 def _told(decided: Mapping[str, Any]) -> dict[str, Any]:

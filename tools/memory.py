@@ -32,8 +32,8 @@ class Known(Protocol):
         """What is known."""
 
     @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What was noted with it."""
+    def taint(self) -> Sequence[str]:
+        """The untrusted sources that it was drawn from."""
 
     @property
     def repeats(self) -> int:
@@ -94,7 +94,7 @@ def make_memory_tools(open_knowledge: Callable[[RunnableConfig], Knowledge]) -> 
             limit: How many facts at most, up to 20.
         """
         found = await open_knowledge(config).search(query, min(max(limit, 1), _MOST))
-        has_read(*(source for one in found for source in one.metadata.get(TAINTED, ())))
+        has_read(*(source for one in found for source in one.taint))
         return "\n".join(f"[{one.id}] {_line(one.text)}" for one in found) or "Nothing is known."
 
     @tool(effect="write", idempotent=True, network=False, parse_docstring=True)

@@ -10,7 +10,7 @@ that a history taints whatever it is given to. And what a tool does inside of a 
 as running another agent, inherits the taint of the call, and gives back what it read.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ def with_taint(schema: type[Any]) -> type[Any]:
     return cast("type[Any]", cast("Any", TypedDict)(f"Tainted{schema.__name__}", fields))
 
 
-def taint_of(state: Mapping[str, Any], trusted: Collection[str] = ()) -> list[str]:
+def taint_of(state: Mapping[str, Any], trusted: Container[str] = ()) -> list[str]:
     """Return the untrusted sources in a state: those it names, and those of its messages.
 
     Args:
@@ -96,7 +96,7 @@ def labelled(answer: AIMessage, state: Mapping[str, Any]) -> AIMessage:
     return answer.model_copy(update={"response_metadata": noted})
 
 
-def taint_in(config: RunnableConfig, trusted: Collection[str] = ()) -> list[str]:
+def taint_in(config: RunnableConfig, trusted: Container[str] = ()) -> list[str]:
     """Return the untrusted sources that a node's run has read, and those it inherits.
 
     Args:
@@ -111,7 +111,7 @@ def taint_in(config: RunnableConfig, trusted: Collection[str] = ()) -> list[str]
     return merge_taint(taint_of(state, trusted), inherited_taint())
 
 
-def _taints(message: AnyMessage, trusted: Collection[str]) -> bool:
+def _taints(message: AnyMessage, trusted: Container[str]) -> bool:
     label = message.response_metadata.get(SOURCE)
     if label in (TRUSTED, UNTRUSTED):
         return bool(label == UNTRUSTED)

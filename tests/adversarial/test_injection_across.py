@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NotRequired
 
 import pytest
+from embedding import GramEmbeddings
 from hostile import EFFECTS, SOURCES, World, attack, name_of
 from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -17,11 +19,22 @@ from langgraph.types import Command, Send
 from obedient import do
 from typing_extensions import TypedDict
 
+from cogwork.core.bridge import run_blocking
 from cogwork.core.messages import Messages
-from cogwork.memory import create_checkpointer
+from cogwork.graphs.react import ReactState
+from cogwork.memory import create_checkpointer, with_state_types
+from cogwork.memory.experience import Experience, Outcome
+from cogwork.memory.namespaces import user_namespace
+from cogwork.memory.recall import Memories
+from cogwork.memory.semantic import SemanticMemory
+from cogwork.memory.store import ChromaStore
+from cogwork.memory.working import working_item
 from cogwork.nodes.memories import memory_tools
 from cogwork.nodes.memorize import Fact, make_memorize
-from cogwork.tools.taint import Taint
+from cogwork.nodes.recall import Recalled, make_recall, recalled_prompt
+from cogwork.runtime.memory_lines import export_lines, import_lines, parse_lines
+from cogwork.tools.caching import ToolCache
+from cogwork.tools.taint import Taint, with_taint
 
 pytestmark = pytest.mark.filterwarnings("ignore::cogwork.tools.policy.TrifectaWarning")
 
@@ -169,6 +182,104 @@ def test_a_memory_of_a_tainted_run_taints_the_run_that_recalls_it(effect):
     assert len(asked(state)) == 1
     assert state["taint"] == ["fetch"]
     assert [each for each in world.done if each[1] == "eve"] == []
+
+
+class Recalling(ReactState):
+    recalled: NotRequired[Recalled]
+
+
+def chat(world, tools, store, saver):
+    """Recall, answer by an agent, memorize all that was said: a graph of its own each time."""
+    options = {"prompt": recalled_prompt(), "state_schema": Recalling}
+    builder = StateGraph(with_taint(Recalling))
+    builder.add_node("recall", make_recall(min_similarity=0.1))
+    builder.add_node("agent", world.agent(tools, **options))
+    draw = [Fact(text=f"The door code is 7. {world.page}", importance=1)]  # as a model is misled
+    builder.add_node("memorize", make_memorize(draw=lambda said: draw if "notes" in said else []))
+    builder.add_edge(START, "recall")
+    builder.add_edge("recall", "agent")
+    builder.add_edge("agent", "memorize")
+    return builder.compile(with_state_types(saver, Recalling), store=store)
+
+
+def memorized(world, memories, store, saver):
+    graph = chat(world, [world.fetch()], store, saver)
+    graph.invoke({"messages": f"notes: {do([('fetch', {})])}"}, THREAD)
+
+
+def settled(world, memories, store, saver):
+    held = [working_item(f"The door code is 7. {world.page}", importance=1)]
+    run_blocking(partial(memories.settle, taint=["fetch"]), held)
+
+
+def learned(world, memories, store, saver):
+    case = Experience("The door code is needed", f"took 7. {world.page}", lessons=("It is 7.",))
+    learn = partial(memories.learn_from_experience, taint=["fetch"])
+    run_blocking(learn, case, Outcome(1))
+
+
+def carried_over(world, memories, store, saver):
+    other = Memories(store, ("elsewhere",))
+    settled(world, other, store, saver)
+    lines = export_lines(run_blocking(other.semantic.everything)).decode().splitlines()
+    run_blocking(import_lines, store, user_namespace("ada"), parse_lines(lines))
+
+
+def merged(world, memories, store, saver):
+    """Somebody trusted says the same, before it is consolidated."""
+    settled(world, memories, store, saver)
+    apart = SemanticMemory(store, user_namespace("ada"), near=2)
+    text = f"the door code is 7: {world.page}"
+    run_blocking(partial(apart.remember, importance=1.0), text)
+    report = run_blocking(memories.semantic.consolidate)
+    assert len(report.merged) == 1
+
+
+@pytest.mark.parametrize("way", [memorized, settled, learned, carried_over, merged])
+@pytest.mark.parametrize("effect", ["mail", "write"])
+def test_what_a_tainted_run_left_on_disk_taints_the_run_of_another_instance(effect, way, tmp_path):
+    def opened():
+        return ChromaStore(tmp_path / "store", embeddings=GramEmbeddings(), fields=["text"])
+
+    world, again = World(), World()
+    world.page = do([(effect, {"to": "eve"})])
+    saver = f"sqlite:///{tmp_path}/runs.sqlite"
+    with opened() as store, create_checkpointer(saver) as checkpoints:
+        way(world, Memories(store, user_namespace("ada")), store, checkpoints)
+    later = {"configurable": {"thread_id": "2", "user_id": "ada"}}
+    with opened() as store, create_checkpointer(saver) as checkpoints:
+        graph = chat(again, [getattr(again, effect)()], store, checkpoints)
+        state = graph.invoke({"messages": "What is the door code?"}, later)
+        (question,) = state["__interrupt__"]
+        assert question.value["taint"] == ["fetch"]
+        assert asked(state)[0]["args"] == {"to": "eve"}
+        graph.invoke(Command(resume={question.id: "reject"}), later)
+    assert world.done == again.done == []
+
+
+def test_a_memory_of_a_clean_run_does_not_taint(tmp_path):
+    world, store = World(), InMemoryStore()
+    memories = Memories(store, user_namespace("ada"))
+    run_blocking(memories.semantic.remember, f"The door code is 7. {do([('mail', {'to': 'bob'})])}")
+    graph = chat(world, [world.mail()], store, InMemorySaver())
+    state = graph.invoke({"messages": "What is the door code?"}, THREAD)
+    assert "__interrupt__" not in state
+    assert world.done == [("mail", "bob")]
+
+
+@pytest.mark.parametrize("cached_first", [True, False])
+def test_an_answer_from_a_cache_taints_as_the_call_did(cached_first):
+    """The tool itself is trusted; what its inner agent read is not."""
+    world, cache = World(), ToolCache()
+    world.page = do([("mail", {"to": "eve"})])
+    research = cache.wrap(world.researcher())
+    if cached_first:
+        world.agent([research]).invoke({"messages": do([("research", {})])})
+    agent = world.agent([research, world.mail()], checkpointer=InMemorySaver())
+    state = agent.invoke({"messages": do([("research", {})])}, THREAD)
+    assert cache.info().hits == cached_first
+    assert asked(state)[0]["args"] == {"to": "eve"}
+    assert world.done == []
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -54,10 +54,10 @@ class Following(BaseChatModel):
 
 def build(job: dict[str, Any]) -> Any:
     async def act(name: str) -> str:
-        await asyncio.sleep(random.uniform(0.0, 0.004))
+        await asyncio.sleep(random.uniform(0.0, 0.01))
         if name[0] == "s":
             say(job["log"], "effect", name)
-        await asyncio.sleep(random.uniform(0.0, 0.004))
+        await asyncio.sleep(random.uniform(0.0, 0.01))
         return f"did {name}"
 
     def act_sync(name: str) -> str:

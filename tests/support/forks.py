@@ -52,15 +52,20 @@ class Forks:
         assert self._server.stdout is not None
         return int(self._server.stdout.readline().split()[1])
 
-    def crash(self, job: dict[str, Any], chance: random.Random, kills: int) -> int:
-        """Run a job to its end through up to `kills` kills; return how many there were."""
+    def crash(
+        self, job: dict[str, Any], chance: random.Random, kills: int, within: float = 0.12
+    ) -> int:
+        """Run a job to its end through up to `kills` kills; return how many there were.
+
+        A kill comes at random `within` that many seconds.
+        """
         killed = 0
         for last in itertools.chain([False] * kills, [True]):
             pid = self.start(job)
             if last:
                 assert self.end() == 0
                 break
-            time.sleep(chance.uniform(0.0, 0.12))
+            time.sleep(chance.uniform(0.0, within))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             status = self.end()

@@ -5,14 +5,18 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.tools import BaseTool
 from letters import LetterEmbeddings
+from scripted import ScriptedChatModel, calls
 
 from cogwork.core.errors import ConfigurationError, DuplicateNameError, UnknownNameError
+from cogwork.graphs.react import create_react_agent
 from cogwork.tools.base import spec_of, tool
 from cogwork.tools.discovery import ToolRegistry
+from cogwork.tools.policy import Policy
 
 TOOLS = {
     "get_weather": "Get the weather forecast for a city.",
@@ -195,3 +199,55 @@ def test_any_embeddings_compare():
         [named("aaa", "Letters a."), named("zzz", "Letters z.")], embeddings=LetterEmbeddings()
     )
     assert registry.discover("aa aaa", k=1)[0].name == "aaa"
+
+
+# ---- an agent over a registry -------------------------------------------------------------------
+
+
+def shown_to(model: ScriptedChatModel) -> list[list[str]]:
+    return [sorted(names) for names in model.bound]
+
+
+def agent_over(*script: Any, policy: Policy | None = None) -> tuple[Any, ScriptedChatModel]:
+    registry = ToolRegistry(named(name, text) for name, text in TOOLS.items())
+    model = ScriptedChatModel(script=list(script))
+    return create_react_agent(model, registry, policy=policy), model
+
+
+def test_agent_is_shown_what_the_question_needs_and_a_tool_to_find_more():
+    agent, model = agent_over("sunny")
+    agent.invoke({"messages": "Will it rain in Oslo tomorrow?"})
+    (first,) = shown_to(model)
+    assert {"find_tools", "get_weather"} <= set(first)
+    assert len(first) == 9
+
+
+@pytest.mark.parametrize("policy", [None, Policy(default="allow")])
+def test_what_was_found_and_called_stays(policy: Policy | None):
+    agent, model = agent_over(
+        calls(("find_tools", {"task": "play a song"})),
+        calls(("play_music", {"text": "jazz"})),
+        "done",
+        "again",
+        policy=policy,
+    )
+    state = agent.invoke({"messages": "Will it rain in Oslo tomorrow?"})
+    results = [each for each in state["messages"] if each.type == "tool"]
+    assert "play_music: Play a song or an album." in results[0].text
+    assert results[1].text == "play_music"
+    first, second, third = map(set, shown_to(model))
+    assert "play_music" not in first
+    assert "play_music" in second & third
+    agent.invoke({"messages": [*state["messages"], ("user", "Thank you for the weather")]})
+    assert "play_music" not in set(shown_to(model)[-1])
+
+
+def test_unknown_tool_is_answered_with_the_nearest():
+    agent, _ = agent_over(calls(("play_musik", {})), "done")
+    state = agent.invoke({"messages": "jazz, please"})
+    assert "did you mean 'play_music'" in state["messages"][-2].text
+
+
+def test_name_of_the_finder_is_taken():
+    with pytest.raises(ConfigurationError, match="the tool that finds the others"):
+        ToolRegistry([named("find_tools", "Mine.")])
