@@ -17,7 +17,6 @@ from cogwork.core.errors import CogworkError, ConfigurationError, redact
 from cogwork.runtime import audit, memory
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
 
     from cogwork.core.settings import Settings
@@ -93,6 +92,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     """Run a graph and tell what it thinks, does and sees."""
     from cogwork.core.settings import load_settings
     from cogwork.memory import create_checkpointer
+    from cogwork.runtime.building import build_graph
     from cogwork.runtime.run import new_thread
 
     if question is not None and resume is not None:
@@ -103,7 +103,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     settings = load_settings(config, **{k: v for k, v in chosen.items() if v is not None})
     name = thread or new_thread()
     with create_checkpointer(settings.checkpointer) as checkpointer:
-        built = _build(graph, settings, tool, checkpointer)
+        built = build_graph(graph, settings, tool, checkpointer)
         again = f"cogwork run {graph} --thread {name}"
         try:
             waits = _run(built, settings, name, question, resume, as_json=as_json)
@@ -145,12 +145,13 @@ def show_command(
     from cogwork.core import topology
     from cogwork.core.registry import nearest
     from cogwork.core.settings import load_settings
+    from cogwork.runtime.building import build_graph
 
     forms = {"ascii": topology.to_ascii, "mermaid": topology.to_mermaid, "svg": topology.to_svg}
     if form not in forms:
         raise ConfigurationError(f"no format is called '{form}'; {nearest(form, list(forms))}")
     settings = load_settings(config, model="offline")
-    drawn = forms[form](_build(graph, settings, None, None))
+    drawn = forms[form](build_graph(graph, settings))
     if output is None:
         typer.echo(drawn)
         return
@@ -194,25 +195,6 @@ def main() -> NoReturn:
         sys.exit(_explain(error))
 
 
-def _build(
-    name: str,
-    settings: "Settings",
-    tool_names: list[str] | None,
-    checkpointer: "BaseCheckpointSaver[Any] | None",
-) -> "CompiledStateGraph[Any, Any, Any, Any]":
-    from cogwork.core.models import create_chat_model
-    from cogwork.graphs.registry import graphs
-    from cogwork.tools.registry import default_tools, load_tools
-
-    return graphs.get(name)(
-        create_chat_model(settings=settings),
-        load_tools(tool_names or default_tools(), root=settings.root),
-        max_steps=settings.max_steps,
-        tool_timeout=settings.tool_timeout,
-        checkpointer=checkpointer,
-    )
-
-
 def _run(
     graph: "CompiledStateGraph[Any, Any, Any, Any]",
     settings: "Settings",
@@ -225,7 +207,6 @@ def _run(
     """Run the graph to its end or to a question, and say whether it waits for an answer."""
     import asyncio
 
-    from langgraph.types import Command
     from rich.console import Console
     from rich.markup import escape
 
@@ -233,15 +214,14 @@ def _run(
     from cogwork.runtime.console import Narrator
     from cogwork.runtime.run import run, run_as_json
 
-    asked: str | Command[Any] | None = Command(resume=resume) if resume is not None else question
     if as_json:
-        result, questions = asyncio.run(run_as_json(graph, asked, thread))
+        result, questions = asyncio.run(run_as_json(graph, question, thread, resume))
         typer.echo(result)
     else:
         console = Console(emoji=False)
         used = escape(describe_model(settings))
         console.print(f"[dim]{used}[/]", highlight=False, soft_wrap=True)
-        questions = asyncio.run(run(graph, asked, thread, Narrator(console)))
+        questions = asyncio.run(run(graph, question, thread, Narrator(console), resume))
     return bool(questions)
 
 

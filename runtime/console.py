@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cogwork.nodes.history import tool_calls_of
 from cogwork.nodes.plan import Plan
+from cogwork.runtime.answers import told
 
 __all__ = ["Narrator"]
 
@@ -101,7 +102,7 @@ class Narrator:
         """Why the run ended, where that is not plain, and what it waits for."""
         for question in questions:
             self._console.print("[bold magenta]?[/] ", end="")
-            self._console.print(_plain(str(question)), highlight=False, soft_wrap=True)
+            self._console.print(_plain(told(question)), highlight=False, soft_wrap=True)
         reason = _STOPPED.get(state.get("stop_reason") or "")
         if reason:
             self._console.print(f"[yellow]{reason}[/]")

@@ -18,6 +18,7 @@ from langgraph.types import Command
 from cogwork.core.errors import ConfigurationError
 from cogwork.nodes.plan import Plan
 from cogwork.nodes.trace import trace
+from cogwork.runtime.answers import answer_to
 from cogwork.runtime.console import Narrator
 
 __all__ = ["new_thread", "run", "run_as_json"]
@@ -33,9 +34,11 @@ def new_thread() -> str:
 
 
 async def run(
-    graph: Graph, question: str | Command[Any] | None, thread: str, narrator: Narrator
+    graph: Graph, question: str | None, thread: str, narrator: Narrator, answer: str | None = None
 ) -> list[Any]:
     """Run or resume `thread`, telling each thought, action and observation as it happens.
+
+    `answer` is a person's, to what the thread waits with (see `cogwork.runtime.answers`).
 
     Returns:
         The questions that the run now waits for a person to answer.
@@ -44,7 +47,7 @@ async def run(
         ConfigurationError: There is no question, and nothing to resume.
     """
     config = _config(thread)
-    asked = await _input(graph, question, config)
+    asked = await _input(graph, question, answer, config)
     events = graph.astream(
         asked, config, stream_mode=["updates", "messages", "custom"], durability="sync"
     )
@@ -68,7 +71,7 @@ async def run(
 
 
 async def run_as_json(
-    graph: Graph, question: str | Command[Any] | None, thread: str
+    graph: Graph, question: str | None, thread: str, answer: str | None = None
 ) -> tuple[str, list[Any]]:
     """Run or resume `thread` and return its result as one JSON object, and open questions.
 
@@ -76,7 +79,7 @@ async def run_as_json(
     steps (the trace of this question), tokens; plan and results where there is a plan.
     """
     config = _config(thread)
-    asked = await _input(graph, question, config)
+    asked = await _input(graph, question, answer, config)
     state = await graph.ainvoke(asked, config, durability="sync")
     questions = [interrupt.value for interrupt in state.get("__interrupt__", ())]
     steps = trace(state)
@@ -100,10 +103,10 @@ def _config(thread: str) -> RunnableConfig:
 
 
 async def _input(
-    graph: Graph, question: str | Command[Any] | None, config: RunnableConfig
+    graph: Graph, question: str | None, answer: str | None, config: RunnableConfig
 ) -> dict[str, Any] | Command[Any] | None:
     """A new question, a person's answer, or `None` to go on where the thread stopped."""
-    if isinstance(question, str):
+    if question is not None:
         return {"messages": [{"role": "user", "content": question}]}
     snapshot = await graph.aget_state(config)
     thread = config["configurable"]["thread_id"]
@@ -112,9 +115,11 @@ async def _input(
     # Tasks that have finished but are not yet in a checkpoint stand here, and not in `next`.
     if not snapshot.tasks:
         raise ConfigurationError(f"thread '{thread}' is finished; ask it another question")
-    if question is not None and not snapshot.interrupts:
+    if answer is None:
+        return None
+    if not snapshot.interrupts:
         raise ConfigurationError(f"thread '{thread}' asks nothing; leave --resume out to go on")
-    return question
+    return answer_to(answer, snapshot.interrupts)
 
 
 def _plans(update: Mapping[str, Any]) -> Iterator[Plan]:

@@ -1,7 +1,7 @@
 """What LangGraph's server serves; `langgraph.json` names these functions.
 
 The server brings its own checkpointer and store, so none is passed here. The model, the
-tools' root and the limits come from the settings.
+tools' root, the limits, the policy and the audit log come from the settings.
 """
 
 import asyncio
@@ -10,10 +10,8 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
-from cogwork.core.models import create_chat_model
 from cogwork.core.settings import load_settings
-from cogwork.graphs.registry import graphs
-from cogwork.tools.registry import default_tools, load_tools
+from cogwork.runtime.building import build_graph
 
 __all__ = ["plan", "react"]
 
@@ -35,10 +33,4 @@ async def _built(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
 
 @cache
 def _build(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
-    settings = load_settings()
-    return graphs.get(name)(
-        create_chat_model(settings=settings),
-        load_tools(default_tools(), root=settings.root),
-        max_steps=settings.max_steps,
-        tool_timeout=settings.tool_timeout,
-    )
+    return build_graph(name, load_settings())
