@@ -1,7 +1,8 @@
 """What agents act with: LangChain tools that say what they do, and a registry of them.
 
-`base` declares a tool's effect, timeout and retries; `calculator` and `files` are tools;
-`registry` knows them by name. Names are imported on first use, because LangChain takes a
+`base` declares a tool's effect, timeout and retries; `calculator`, `files`, `data`, `database`,
+`api`, `search`, `code` and `mcp` are tools; `registry` knows them by name, `discovery` by what they
+are for. `policy`, `approval`, `taint`, `effects` and `audit` make them safe to hand out. Names are imported on first use, because LangChain takes a
 second to import.
 """
 
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cogwork.tools.base import Effect, ToolSpec, spec_of, tool, with_spec
+    from cogwork.tools.discovery import ToolRegistry
+    from cogwork.tools.effects import idempotency_key
     from cogwork.tools.files import file_tools
     from cogwork.tools.policy import Policy, Rule
     from cogwork.tools.registry import load_tools, tools
@@ -18,8 +21,10 @@ __all__ = [
     "Effect",
     "Policy",
     "Rule",
+    "ToolRegistry",
     "ToolSpec",
     "file_tools",
+    "idempotency_key",
     "load_tools",
     "spec_of",
     "tool",
@@ -31,8 +36,10 @@ _HOMES = {
     "Effect": "base",
     "Policy": "policy",
     "Rule": "policy",
+    "ToolRegistry": "discovery",
     "ToolSpec": "base",
     "file_tools": "files",
+    "idempotency_key": "effects",
     "load_tools": "registry",
     "spec_of": "base",
     "tool": "base",
