@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from cogwork.core.errors import ConfigurationError
-from cogwork.memory.words import content_words
+from cogwork.core.words import content_words
 
 __all__ = [
     "DAY",

@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
 
 from cogwork.core.bridge import in_thread
+from cogwork.core.words import content_words
 from cogwork.memory.ranking import coverage, fuse, overlap
-from cogwork.memory.words import content_words
 
 __all__ = ["Hit", "Namespace", "TextSearch", "get_many", "put_many", "read_all", "search_hybrid"]
 

@@ -17,6 +17,7 @@ from typing_extensions import Unpack
 from cogwork.core.embeddings import create_embeddings
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.registry import Entry, Registry
+from cogwork.core.words import content_words
 from cogwork.tools.base import ToolOptions, as_tools, spec_of, tool
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ __all__ = ["FIND_TOOLS", "FoundTool", "ToolRegistry", "as_needed"]
 FIND_TOOLS: Final = "find_tools"
 """The name of the tool by which a model looks for more tools."""
 
-_PARTS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_A-Za-z]+")
+_BETWEEN: Final = re.compile(r"_|(?<=[a-z])(?=[A-Z])")  # the words of a name
 _WORDS_COUNT: Final = 0.5  # a query all of whose rare words are a tool's, beside a cosine of 1
 
 
@@ -300,8 +301,9 @@ def _unit(vectors: "np.ndarray[Any, Any]") -> Any:
 
 
 def _text(entry: Entry) -> str:
-    return f"{' '.join(_PARTS.findall(entry.name))}: {entry.description}"
+    return f"{_BETWEEN.sub(' ', entry.name)}: {entry.description}"
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(word.lower() for word in _PARTS.findall(text))
+    found = content_words(_BETWEEN.sub(" ", text))
+    return frozenset(word for word in found if len(word) > 1)

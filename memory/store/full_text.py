@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from cogwork.core.words import content_words
 from cogwork.memory.store.namespaces import Namespace, encode
-from cogwork.memory.words import content_words
 
 __all__ = ["leaves", "place_tokens", "place_word", "plain_words", "query_words"]
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogwork.memory.words import content_words
+from cogwork.core.words import content_words
 
 
 @pytest.mark.parametrize(
