@@ -71,6 +71,7 @@ class Journal:
             raise ConfigurationError("a journal is made in a node of a graph, from its config")
         found = saver or configurable.get(_SAVER)
         lasting = isinstance(found, BaseCheckpointSaver) and info.thread_id is not None
+        self._serde = found.serde if isinstance(found, BaseCheckpointSaver) else None
         self._saver: Saver | None = (
             found if lasting and configurable.get(_DURABILITY) != "exit" else None
         )
@@ -189,6 +190,22 @@ class Journal:
     async def finished(self) -> dict[str, Any]:
         """Return the results of the steps that have finished, by key."""
         return dict((self._load_sync() if is_stepping() else await self._load()).results)
+
+    async def doubts(self, key: str) -> int:
+        """Return how often a step began that is in doubt; 0 when it is not."""
+        known = self._load_sync() if is_stepping() else await self._load()
+        is_open = key not in known.results and known.in_doubt(key)
+        return known.begun[key] if is_open else 0
+
+    def holds(self, value: Any) -> bool:
+        """Whether the checkpointer can save a value; without one, anything can be returned."""
+        if self._serde is None:
+            return True
+        try:
+            self._serde.dumps_typed(value)
+        except Exception:  # noqa: BLE001 - each serializer raises its own
+            return False
+        return True
 
     def identity(self, key: str) -> str:
         """Return 32 hexadecimal digits that name this step among all steps of all threads.

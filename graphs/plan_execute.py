@@ -104,7 +104,8 @@ def create_plan_execute_agent(
         prompt: A system prompt for the answer, or a function from the state to messages.
         plan_only: Whether to stop when there is a plan.
         approve: Whether a person is asked before a plan runs.
-        max_replans: How often a new plan is made when steps have failed for good.
+        max_replans: How often a new plan is made when steps have failed for good, unless the
+            effect of one may have happened all the same.
         max_cost: What all steps of a plan may be estimated to cost.
         ladder: What is done about a step that fails.
         alternatives: What to fall back to, by the name of a tool or the id of a step.
@@ -166,24 +167,25 @@ def create_plan_execute_agent(
     builder.add_node("plan", make_plan(plans, ready, max_cost=max_cost))
     builder.add_edge(START, "plan")
     after_plan = END if plan_only else "execute"
+    ways: dict[Hashable, str] = {"run": "approve" if approve else after_plan}
     if approve:
         builder.add_node("approve", make_approve(ready, max_cost=max_cost))
-        builder.add_edge("plan", "approve")
         builder.add_conditional_edges(
             "approve",
             route_after_approve,
             {"run": after_plan, "respond": "plan", "reject": END},
         )
-    else:
-        builder.add_edge("plan", after_plan)
     if not plan_only:
         builder.add_node("execute", execute)
         builder.add_node("review", make_review(max_replans, remember=remember))
         builder.add_node("synthesize", make_synthesize(chat, prompt=prompt))
         builder.add_edge("execute", "review")
-        ways: dict[Hashable, str] = {"replan": "plan", "answer": "synthesize"}
-        builder.add_conditional_edges("review", route_after_review, ways)
+        builder.add_conditional_edges(
+            "review", route_after_review, {"replan": "plan", "answer": "synthesize"}
+        )
         builder.add_edge("synthesize", END)
+        ways["answer"] = "synthesize"
+    builder.add_conditional_edges("plan", route_after_plan, ways)
     return builder.compile(
         with_state_types(checkpointer, state),
         store=store,
@@ -200,6 +202,11 @@ def _with_memory(
     if store is None:
         raise ConfigurationError("examples need a store to be remembered in; pass store=…")
     return with_examples(planner, store, examples), partial(remember_plan, store, examples)
+
+
+def route_after_plan(state: PlanExecuteState) -> Literal["run", "answer"]:
+    """Answer from what there is when no better plan was found."""
+    return "answer" if state.get("stop_reason") == "incomplete" else "run"
 
 
 def route_after_approve(state: PlanExecuteState) -> Literal["run", "respond", "reject"]:

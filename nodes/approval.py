@@ -17,6 +17,7 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.errors import PlanningError, ToolError
 from cogwork.nodes.plan import Plan
 from cogwork.nodes.plan_check import check_plan
+from cogwork.nodes.planning import kept_results
 from cogwork.tools.approval import DECISIONS, decision_in
 
 __all__ = ["make_approve"]
@@ -28,9 +29,10 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
     """Make the node that asks a person whether the plan may run.
 
     It is answered by `{"decisions": [{"type": "approve"}]}`, by the single decision, or by
-    the bare word. `edit` brings `edited_action`, whose `args` are the whole plan; `reject`
-    ends the run; `respond` has a new plan made with the `message`. What decides nothing, and
-    an edited plan with faults, is asked about again.
+    the bare word. `edit` brings `edited_action`, whose `args` are the whole plan; results of
+    earlier plans stay with the steps that it leaves as they are. `reject` ends the run;
+    `respond` has a new plan made with the `message`. What decides nothing, and an edited plan
+    with faults, is asked about again.
 
     Args:
         tools: What the steps of an edited plan may call.
@@ -41,8 +43,8 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
     async def approve(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
         """Ask whether the plan may run.
 
-        Reads: plan
-        Writes: plan, feedback, stop_reason, messages
+        Reads: plan, results
+        Writes: plan, results, feedback, stop_reason, messages, earlier
         """
         plan: Plan = state["plan"]
         trouble = ""
@@ -56,12 +58,13 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
                 trouble = str(error)
         kind, message = decision["type"], str(decision.get("message") or "")
         if kind == "edit":
-            return {"plan": plan, "stop_reason": None}
+            kept = kept_results(plan, [(state["plan"], state.get("results") or {})])
+            return {"plan": plan, "results": kept, "stop_reason": None}
         if kind == "respond":
             return {"feedback": f"A person says of this plan: {message}", "stop_reason": None}
         if kind == "reject":
             said = f"The plan was rejected{f': {message}' if message else '.'}"
-            return {"messages": [AIMessage(said)], "stop_reason": "rejected"}
+            return {"messages": [AIMessage(said)], "stop_reason": "rejected", "earlier": []}
         return {"stop_reason": None}
 
     return approve
@@ -84,11 +87,18 @@ def _request(plan: Plan, trouble: str) -> dict[str, Any]:
 def _edited(
     plan: Plan, decision: Mapping[str, Any], tools: Sequence[BaseTool], max_cost: float | None
 ) -> Plan:
-    args = (decision.get("edited_action") or {}).get("args") or {}
+    action = decision.get("edited_action")
+    args = action.get("args") if isinstance(action, Mapping) else None
+    if not isinstance(args, Mapping):
+        raise PlanningError(
+            'the edit brings no plan; its edited_action is {"name": "execute_plan", "args": '
+            '{"steps": [...]}}'
+        )
     try:
         edited = Plan.model_validate({"goal": plan.goal, **args})
-    except ValidationError as error:
+        faults = check_plan(edited, tools, max_cost=max_cost)
+    except (ValidationError, RecursionError) as error:
         raise PlanningError(f"the edited plan is no plan: {error}") from error
-    if faults := check_plan(edited, tools, max_cost=max_cost):
+    if faults:
         raise PlanningError("the edited plan cannot run: " + "; ".join(faults))
     return edited.model_copy(update={"goal": plan.goal})

@@ -9,20 +9,19 @@ import asyncio
 import graphlib
 import heapq
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.config import get_stream_writer
-from langgraph.types import interrupt
 
 from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.journal import Journal
 from cogwork.nodes.attempt import Answers, Question, ToInput, Waiting, Way
 from cogwork.nodes.plan import Plan, Step, StepResult
+from cogwork.nodes.questions import ask_questions, read_answers
 from cogwork.nodes.recovery import DEFAULT_LADDER, Rung
 from cogwork.nodes.references import references
 from cogwork.nodes.step import Climb, OnDoubt, Place, Recompose, Ways
@@ -56,8 +55,9 @@ def make_execute(
     Of the steps that are ready, the one with the higher priority goes first, then the one
     with the longer way to the end. A step that fails blocks what depends on it and nothing
     else. What steps ask is asked in one interrupt, when nothing else is left to do; it is
-    answered by a mapping from each question's `key` to its answer (a single question also
-    by the bare answer). Each change of a step is a custom stream event
+    answered by a mapping from each question's `key` to its answer, also as JSON (a single
+    question also by the bare answer). What answers nothing is asked again, and the
+    question's `trouble` says why. Each change of a step is a custom stream event
     `{"type": "step", "step", "event", "at", …}`.
 
     Args:
@@ -67,14 +67,15 @@ def make_execute(
         ladder: What is done about failures.
         alternatives: What to fall back to, by the name of a tool or the id of a step:
             names of tools, tools, or graphs.
-        recompose: Splits a step that failed, for a ladder with that rung.
+        recompose: Splits a step that failed, for a ladder with that rung; parts that fail
+            are split in turn, three levels deep.
         max_concurrency: How many steps run at the same time, where the run's config says
             nothing else by its own `max_concurrency`.
         tool_timeout: Seconds for one call of a tool that declares none itself.
         step_timeout: Seconds for one attempt of the agent.
         to_input: From a step, and those it depends on with how they went, to the agent's input.
-        on_doubt: What to do with a call with an effect whose process died in the middle
-            of it: ask a person, repeat it, or let the step fail.
+        on_doubt: What to do with a call with an effect that was cut off by a crash, or
+            whose answer was lost: ask a person, repeat it, or let the step fail.
         policy: Which calls of tools are made, ask a person first, or are refused; the state
             then needs a key `taint` (see `cogwork.tools.taint`). A step is tainted when the
             plan is, or a step that it depends on. The agent has a policy of its own.
@@ -113,7 +114,7 @@ def make_execute(
         Writes: results, taint
         """
         journal = Journal(config)
-        answers, rounds = await _answered(journal)
+        answers, trouble, rounds = await read_answers(journal)
         kept = {
             key: result
             for key, result in (state.get("results") or {}).items()
@@ -125,7 +126,7 @@ def make_execute(
         execution.enter(config, journal, answers, taint)
         waiting = await execution.run()
         if waiting:
-            _ask(await journal.step(f"asked:{rounds}", _given, _shown(waiting)))
+            await ask_questions(journal, waiting, trouble, rounds)
         if policy is None:
             return {"results": execution.results}
         read = {source for one in execution.results.values() for source in one.taint or ()}
@@ -160,10 +161,15 @@ class _Execution:
         self._write = get_stream_writer()
 
     def enter(
-        self, config: RunnableConfig, journal: Journal, answers: Answers, taint: Sequence[str]
+        self,
+        config: RunnableConfig,
+        journal: Journal,
+        answers: Answers,
+        taint: Sequence[str],
+        depth: int = 0,
     ) -> None:
         """Say where it runs."""
-        self._at = Place(config, journal, answers, self._run_parts, taint)
+        self._at = Place(config, journal, answers, self._run_parts, taint, depth)
 
     async def run(self) -> list[Question]:
         """Run all that can run; return the questions of the steps that wait."""
@@ -265,56 +271,11 @@ class _Execution:
     ) -> dict[str, StepResult]:
         """Run the parts of a step; a part that needs a person makes the whole step wait."""
         inner = _Execution(parts, {}, self._ways, self._limit, prefix)
-        inner.enter(self._at.config, self._at.journal, self._at.answers, taint)
+        at = self._at
+        inner.enter(at.config, at.journal, at.answers, taint, at.depth + 1)
         if waiting := await inner.run():
             raise Waiting(*waiting)
         return inner.results
-
-
-async def _answered(journal: Journal) -> tuple[Answers, int]:
-    """The answers to the questions that were asked, and how often was asked.
-
-    Raises:
-        GraphInterrupt: The last questions have no answer yet.
-    """
-    answers, rounds = Answers(), 0
-    known = await journal.finished()
-    while (asked := known.get(f"asked:{rounds}")) is not None:
-        rounds += 1
-        for each, answer in _matched(asked, _ask(asked)):
-            answers.add(each["place"], each["id"], answer)
-    return answers, rounds
-
-
-def _ask(asked: list[dict[str, Any]]) -> Any:
-    """The answer to one round of questions; each round is one interrupt, in their order."""
-    shown = [{name: each[name] for name in ("key", "step", "question")} for each in asked]
-    return interrupt({"type": "questions", "questions": shown})
-
-
-def _matched(asked: list[dict[str, Any]], given: Any) -> list[tuple[dict[str, Any], Any]]:
-    """Each question with its answer; those that have none stay open and are asked again."""
-    keys = {each["key"] for each in asked}
-    if isinstance(given, Mapping) and keys & given.keys():
-        return [(each, given[each["key"]]) for each in asked if each["key"] in given]
-    return [(asked[0], given)] if len(asked) == 1 else []
-
-
-def _shown(waiting: Sequence[Question]) -> list[dict[str, Any]]:
-    """The questions as data, each under its step's id, numbered where a step has several."""
-    count = Counter(each.step for each in waiting)
-    met: Counter[str] = Counter()
-    shown = []
-    for each in waiting:
-        met[each.step] += 1
-        key = each.step if count[each.step] == 1 else f"{each.step}:{met[each.step]}"
-        about = {"key": key, "place": each.place, "id": each.id, "step": each.step}
-        shown.append({**about, "question": each.value})
-    return shown
-
-
-async def _given(value: Any) -> Any:
-    return value
 
 
 async def _stop(running: Mapping[asyncio.Task[StepResult], str]) -> None:

@@ -1,14 +1,16 @@
 """Whether a plan can be executed: every fault of it, named at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ValidationError
 
+from cogwork.core.json_text import misfits
 from cogwork.core.registry import nearest
 from cogwork.nodes.plan import Plan, Step
-from cogwork.nodes.references import references
+from cogwork.nodes.references import is_plain, references, unreadable
 
 __all__ = ["MAX_STEPS", "check_plan"]
 
@@ -65,49 +67,58 @@ def _misfits(tool: BaseTool, args: Mapping[str, Any]) -> Iterator[tuple[str, str
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         yield from _misfits_of_json(schema, args)
         return
-    names = {field.alias or name for name, field in schema.model_fields.items()}
-    for name in args:
-        if names and name not in names:
-            yield name, f"there is no such argument; {nearest(name, sorted(names))}"
+    yield from _unknown(args, [field.alias or name for name, field in schema.model_fields.items()])
     try:
         schema.model_validate(dict(args))
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_context=False):
             place = [str(part) for part in detail["loc"]]
-            if not place or not references(args.get(place[0])):
+            if not references(args.get(place[0]) if place else args):
                 yield ".".join(place), detail["msg"].lower()
+    except Exception as error:  # noqa: BLE001 - a validator of the tool's own
+        if not references(args):
+            yield "", f"{type(error).__name__}: {error}"
 
 
 def _misfits_of_json(schema: Any, args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a JSON schema says, such as tools of MCP servers have; Pydantic has no part in it."""
     wanted = schema if isinstance(schema, Mapping) else {}
+    properties = wanted.get("properties") or {}
     for name in wanted.get("required", ()):
         if name not in args:
             yield name, "field required"
-    properties = wanted.get("properties") or {}
+    if not wanted.get("additionalProperties"):
+        yield from _unknown(args, properties)
+    known = {name: value for name, value in args.items() if not references(value)}
+    sent = json.loads(json.dumps(known, default=str))
+    for said in misfits(sent, {**wanted, "required": []}):
+        place, _, reason = said.partition(": ")
+        yield place, reason
+
+
+def _unknown(args: Iterable[str], names: Collection[str]) -> Iterator[tuple[str, str]]:
     for name in args:
-        if properties and name not in properties:
-            yield name, f"there is no such argument; {nearest(name, sorted(properties))}"
+        if names and name not in names:
+            yield name, f"there is no such argument; {nearest(name, sorted(names))}"
 
 
 def _faults_of_references(step: Step, plan: Plan) -> Iterator[str]:
     ids = {other.id for other in plan.steps}
     for key in references([step.args, step.description]):
         if key not in ids:
-            yield f"step '{step.id}' refers to the result of '{key}', which is no step"
-        elif key not in _ancestors(step, plan):
+            if is_plain(key):
+                yield f"step '{step.id}' refers to the result of '{key}', which is no step"
+        elif key not in step.depends_on:
             yield (
                 f"step '{step.id}' refers to the result of '{key}', which it does not depend on; "
                 "add it to depends_on"
             )
-
-
-def _ancestors(step: Step, plan: Plan) -> set[str]:
-    by_id = {other.id: other for other in plan.steps}
-    found: set[str] = set()
-    waiting = list(step.depends_on)
-    while waiting:
-        key = waiting.pop()
-        if key in by_id and key not in found:
-            found.add(key)
-            waiting += by_id[key].depends_on
-    return found
+    said = unreadable(step.args, ids)
+    told = unreadable(step.description, ids)
+    for text in [*said, *(each for each in told if not each[1:2].isspace())]:
+        yield (
+            f"step '{step.id}' has '{text}', which looks like a reference and cannot be read; "
+            "write {step.result}, {step.result.key} or {step.result[0]}"
+        )
+    if references(f"{{{step.id}.result}}") != [step.id]:
+        yield f"nothing can refer to a step called '{step.id}'; use letters, digits, - and _"

@@ -2,20 +2,26 @@
 
 Each rung takes some errors and can be used a number of times; the first that takes the
 error is climbed. Nothing is retried that cannot succeed: `retry` takes transient errors
-only (see `cogwork.core.retry`), and an exhausted budget goes straight to a person.
+only (see `cogwork.core.retry`), and an exhausted budget goes straight to a person. Nor is
+anything repeated, or done in another way, that may have happened already: a call in doubt
+(see `cogwork.tools.effects`) is retried only where `on_doubt` says so, and else escalated.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from langgraph.types import RetryPolicy
 
 from cogwork.core.errors import BudgetError, ConfigurationError
 from cogwork.core.retry import is_transient
 
-__all__ = ["DEFAULT_LADDER", "FULL_LADDER", "Action", "Rung", "next_rung"]
+__all__ = ["DEFAULT_LADDER", "FULL_LADDER", "MAX_DEPTH", "Action", "Rung", "next_rung"]
+
+MAX_DEPTH: Final = 3
+"""How deep parts of a step that failed are themselves recomposed: a part of a part of a part
+is not."""
 
 Action: TypeAlias = Literal["retry", "fallback", "skip", "recompose", "escalate"]
 Takes: TypeAlias = Callable[[BaseException], bool]

@@ -4,96 +4,55 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
-from cogwork.core.errors import InDoubtError, PlanningError, redact
+from cogwork.core.errors import BudgetError, InDoubtError, PlanningError, redact
 from cogwork.core.journal import Journal
-from cogwork.core.registry import nearest
 from cogwork.nodes.attempt import (
     Answers,
     Before,
     Gate,
     Question,
-    ToInput,
     Waiting,
     Way,
     arguments,
     attempt,
 )
 from cogwork.nodes.plan import Plan, Status, Step, StepResult
-from cogwork.nodes.recovery import DEFAULT_LADDER, Action, Rung, next_rung
-from cogwork.tools.audit import AuditLog
+from cogwork.nodes.recovery import MAX_DEPTH, Action, Rung, next_rung
+from cogwork.nodes.ways import Recompose, Ways
 from cogwork.tools.calling import ReadyTool, delay_before, reason_of
-from cogwork.tools.effects import OnDoubt, perform
-from cogwork.tools.policy import Policy
+from cogwork.tools.effects import OnDoubt, holdable, perform
 from cogwork.tools.taint import reading
 
 __all__ = ["Climb", "OnDoubt", "Place", "Recompose", "Ways"]
 
-Recompose: TypeAlias = Callable[[Step, str], Awaitable[Plan]]
-"""From a step that failed, and why, to smaller ones that do the same."""
 RunPlan: TypeAlias = Callable[[Plan, str, Sequence[str]], Awaitable[dict[str, StepResult]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """What steps can be done by, and what is done when they fail.
+class Place:
+    """Where a step runs: in which node, with which answers of persons, after which sources.
 
     Args:
-        tools: What steps may call, by name.
-        agent: Does steps that name no tool.
-        alternatives: What to fall back to, by the name of a tool or the id of a step.
-        ladder: What to do about failures.
-        recompose: Splits a step that failed.
-        timeout: Seconds for one attempt of the agent.
-        to_input: Makes the agent's input.
-        on_doubt: What to do with a call whose process died in the middle of it.
-        policy: Which calls of tools are made, ask a person first, or are refused.
-        audit: Where decisions about calls are noted.
+        config: Of the node.
+        journal: Of the node.
+        answers: Of persons, so far.
+        run_plan: Runs the parts of a step.
+        taint: The untrusted sources that have been read.
+        depth: How often a step was split to come to this one.
     """
-
-    tools: Mapping[str, ReadyTool] = field(default_factory=dict)
-    agent: Runnable[Any, Any] | None = None
-    alternatives: Mapping[str, Sequence[Way]] = field(default_factory=dict)
-    ladder: Sequence[Rung] = DEFAULT_LADDER
-    recompose: Recompose | None = None
-    timeout: float | None = None
-    to_input: ToInput | None = None
-    on_doubt: OnDoubt = "ask"
-    policy: Policy | None = None
-    audit: AuditLog | None = None
-
-    def of(self, step: Step) -> list[Way]:
-        """Return what can do a step, first choice first.
-
-        Raises:
-            PlanningError: Nothing can.
-        """
-        if step.tool is None and self.agent is None:
-            raise PlanningError(f"step '{step.id}' names no tool, and there is no agent to do it")
-        if step.tool is not None and step.tool not in self.tools:
-            raise PlanningError(
-                f"step '{step.id}' calls '{step.tool}', which is no tool; "
-                f"{nearest(step.tool, list(self.tools))}"
-            )
-        first = self.agent if step.tool is None else self.tools[step.tool]
-        more = self.alternatives.get(step.id) or self.alternatives.get(step.tool or "") or ()
-        return [*([first] if first else []), *more]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a step runs: in which node, with which answers of persons, after which sources."""
 
     config: RunnableConfig
     journal: Journal
     answers: Answers
     run_plan: RunPlan
     taint: Sequence[str] = ()
+    depth: int = 0
 
 
 class Climb:
@@ -114,9 +73,15 @@ class Climb:
         self._ways = ways
         self._place = place
         self._begun = time.time()
-        self._attempts = 0
+        self._choice: Sequence[Way] = ()
         self._way = 0
+        self._attempts = 0
         self._escalations = 0
+        self._recompositions = 0
+        self._doubts = 0
+        self._lost = 0  # attempts of which nobody knows how they ended
+        self._allowed = 0  # so often it may have begun to be made again unasked
+        self._is_uncertain = False
         self._rung: Rung | None = None
         self._used: Counter[Rung] = Counter()
         self._taint = set(place.taint).union(*(gave.taint or () for _, gave in before))
@@ -130,43 +95,88 @@ class Climb:
             Waiting: It needs a person.
         """
         try:
-            ways = self._ways.of(self._step)
+            self._choice = self._ways.of(self._step)
         except PlanningError as error:
             return self._ended("failed", error=str(error))
         known = await self._place.journal.finished()
-        while True:
-            if escalated := known.get(f"escalated:{self._key}:{self._escalations}"):
-                self._restore(escalated)
-                ended = await self._decide(escalated["reason"])
+        await self._find_way(known)
+        ended = None
+        while ended is None:
+            if note := known.get(f"escalated:{self._key}:{self._escalations}"):
+                self._restore(note, "escalate")
+                ended = await self._decide(note)
+            elif note := known.get(f"parts:{self._key}:{self._recompositions}"):
+                self._restore(note, "recompose")
+                ended = await self._run_parts(note)
             else:
-                ended = await self._try(ways)
-            if ended is not None:
-                return ended
+                ended = await self._try()
+        return ended
 
-    def _restore(self, escalated: Mapping[str, Any]) -> None:
-        self._attempts, self._way = escalated["attempts"], escalated["way"]
-        self._rung = next(rung for rung in self._ways.ladder if rung.action == "escalate")
-        self._used[self._rung] = self._escalations + 1
+    @property
+    def _call(self) -> str:
+        """What the call of a tool with an effect is recorded as; each way has its own."""
+        return self._call_by(self._way)
 
-    async def _try(self, ways: Sequence[Way]) -> StepResult | None:
+    def _call_by(self, way: int) -> str:
+        return f"call:{self._key}{f'~{way}' if way else ''}"
+
+    async def _find_way(self, known: Mapping[str, Any]) -> None:
+        """Go on with the way whose call was made, or may have been, before the node ran again."""
+        for way in range(1, len(self._choice)):
+            key = self._call_by(way)
+            if key in known or await self._place.journal.doubts(key):
+                self._way = self._attempts = way
+        if self._way:
+            self._rung = next((r for r in self._ways.ladder if r.action == "fallback"), None)
+            self._used.update({self._rung: self._way} if self._rung else {})
+
+    def _noted(self, reason: str) -> dict[str, Any]:
+        """Where it stands, so that no attempt is made again when the node runs again."""
+        return {
+            "reason": reason,
+            "attempts": self._attempts,
+            "way": self._way,
+            "escalations": self._escalations,
+            "recompositions": self._recompositions,
+            "uncertain": self._is_uncertain,
+            "used": [self._used[rung] for rung in self._ways.ladder],
+        }
+
+    def _restore(self, note: Mapping[str, Any], action: Action) -> None:
+        self._attempts, self._way = note["attempts"], note["way"]
+        self._escalations, self._recompositions = note["escalations"], note["recompositions"]
+        self._is_uncertain = note["uncertain"]
+        self._used = Counter(dict(zip(self._ways.ladder, note["used"], strict=False)))
+        self._rung = next((rung for rung in self._ways.ladder if rung.action == action), None)
+
+    async def _try(self) -> StepResult | None:
+        journal = self._place.journal
+        times = await journal.doubts(self._call)
+        asked = (await journal.finished()).get(f"doubt:{self._call}:{times}") if times else None
+        if asked and times != self._allowed:  # the person is heard before a probe is asked
+            return self._settle(asked["times"], asked["reason"])
         self._attempts += 1
         try:
-            return self._ended("completed", result=await self._attempt(ways[self._way]))
+            again = self._ways.on_doubt == "retry" or 0 < times == self._allowed
+            return self._ended("completed", result=await self._attempt(again=again))
         except GraphBubbleUp:
             raise
         except InDoubtError as error:
-            return await self._resolve_doubt(error)
+            way = self._choice[self._way]
+            if isinstance(way, ReadyTool) and way.spec.effect == "read":
+                return await self._climb(error)
+            return await self._doubt(error)
         except Exception as error:  # noqa: BLE001 - the ladder judges it
-            return await self._climb(error, len(ways))
+            return await self._climb(error)
 
-    async def _attempt(self, way: Way, *, again: bool = False) -> Any:
-        run = self._place
+    async def _attempt(self, *, again: bool) -> Any:
+        run, way = self._place, self._choice[self._way]
         place = f"{self._key}#{self._attempts}"
 
         async def once() -> Any:
             with reading(self._gate.taint if self._gate else ()) as found:
                 try:
-                    return await attempt(
+                    result = await attempt(
                         self._step,
                         way,
                         self._before,
@@ -179,6 +189,7 @@ class Climb:
                     )
                 finally:
                     self._taint |= found
+            return holdable(run.journal, result)
 
         if isinstance(way, ReadyTool) and way.spec.is_untrusted:
             self._taint.add(way.tool.name)
@@ -194,24 +205,26 @@ class Climb:
 
         done = await perform(
             run.journal,
-            f"call:{self._key}",
+            self._call,
             way,
             arguments(self._step, self._before),
             recordable,
-            again=again or self._ways.on_doubt == "retry",
+            again=again,
             to_record=to_record,
         )
         self._taint |= set(done["taint"])
         return done["result"]
 
-    async def _climb(self, error: Exception, ways: int) -> StepResult | None:
+    async def _climb(self, error: Exception, reason: str = "") -> StepResult | None:
         """Take the next rung; None means to try again."""
         possible: set[Action] = {"retry", "escalate"}
-        possible |= {"fallback"} if self._way + 1 < ways else set()
-        possible |= {"skip"} if self._step.optional else set()
-        possible |= {"recompose"} if self._ways.recompose else set()
+        if not self._is_uncertain:  # what may have happened is not done in another way
+            possible |= {"fallback"} if self._way + 1 < len(self._choice) else set()
+            possible |= {"skip"} if self._step.optional else set()
+            can_split = self._ways.recompose and self._place.depth < MAX_DEPTH
+            possible |= {"recompose"} if can_split else set()
         rung = next_rung(self._ways.ladder, error, self._used, possible)
-        reason = redact(reason_of(error, self._step.tool or self._step.id))
+        reason = reason or redact(reason_of(error, self._step.tool or self._step.id))
         if rung is None:
             return self._ended("failed", error=reason)
         self._rung = rung
@@ -223,66 +236,92 @@ class Climb:
         elif rung.action == "skip":
             return self._ended("skipped", error=reason)
         elif rung.action == "recompose":
-            return await self._recomposed(reason)
+            return await self._recompose(reason)
         else:
             return await self._escalate(reason)
         return None
 
-    async def _recomposed(self, reason: str) -> StepResult:
-        recompose = self._ways.recompose
-        if recompose is None:
-            return self._ended("failed", error=reason)
-
+    async def _recompose(self, reason: str) -> StepResult | None:
         async def split() -> dict[str, Any]:
-            return (await recompose(self._step, reason)).model_dump()
+            parts = (await self._ways.parts_of(self._step, reason)).model_dump()
+            if not self._place.journal.holds(parts):
+                raise PlanningError("the arguments of its parts cannot be recorded")
+            return {**self._noted(reason), "parts": parts}
 
-        parts = Plan(**await self._place.journal.step(f"parts:{self._key}", split))
-        results = await self._place.run_plan(parts, f"{self._key}/", sorted(self._taint))
+        key = f"parts:{self._key}:{self._recompositions}"
+        try:
+            note = await self._place.journal.step(key, split)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - the next rung may help
+            why = redact(reason_of(error, "recompose"))
+            return await self._climb_on(error, f"{reason}; it cannot be recomposed: {why}")
+        return await self._run_parts(note)
+
+    async def _run_parts(self, note: Mapping[str, Any]) -> StepResult | None:
+        parts, number = Plan(**note["parts"]), self._recompositions
+        prefix = f"{self._key}{f'~{number}' if number else ''}/"
+        results = await self._place.run_plan(parts, prefix, sorted(self._taint))
         self._taint.update(*(one.taint or () for one in results.values()))
         lost = [one for one in results.values() if one.status in ("failed", "blocked")]
-        if lost or not parts.steps:
-            why = "; ".join(f"{one.id}: {one.error}" for one in lost) or "it has no parts"
-            return self._ended("failed", error=f"{reason}; recomposed, and {why}")
+        if lost:
+            self._is_uncertain |= any(one.uncertain for one in results.values())
+            why = "; ".join(f"{one.id}: {one.error}" for one in lost)
+            return await self._climb_on(
+                PlanningError(why), f"{note['reason']}; recomposed, and {why}"
+            )
         sinks = [key for key in parts.order if not parts.dependents[key]]
         found = {key: results[key].result for key in sinks}
         return self._ended("completed", result=found if len(found) > 1 else found[sinks[0]])
 
+    async def _climb_on(self, error: Exception, reason: str) -> StepResult | None:
+        """Take the rung after a recomposition that did not help."""
+        self._recompositions += 1
+        judged = error if isinstance(error, BudgetError) else PlanningError(reason)
+        return await self._climb(judged, reason)
+
     async def _escalate(self, reason: str) -> StepResult | None:
         """Note the failure, so that the attempt is not made again before the answer."""
-        note = {"attempts": self._attempts, "way": self._way, "reason": reason}
+        times = await self._place.journal.doubts(self._call)
+        note = {**self._noted(reason), "times": times}
+        key = f"escalated:{self._key}:{self._escalations}"
+        return await self._decide(await self._place.journal.step(key, _given, note))
 
-        async def noted() -> dict[str, Any]:
-            return note
-
-        await self._place.journal.step(f"escalated:{self._key}:{self._escalations}", noted)
-        return await self._decide(reason)
-
-    async def _decide(self, reason: str) -> StepResult | None:
+    async def _decide(self, note: Mapping[str, Any]) -> StepResult | None:
         options = ["retry", *(["skip"] if self._step.optional else []), "fail", "result"]
         place = f"{self._key}!{self._escalations}"
-        answer = self._ask(place, "step_failed", options, reason)
+        answer = self._ask(place, "step_failed", options, note["reason"])
         self._escalations += 1
-        return self._obeyed(answer, options, reason)
+        self._allowed = note["times"]
+        return self._obeyed(answer, note["reason"])
 
-    async def _resolve_doubt(self, error: InDoubtError) -> StepResult | None:
-        reason = (
-            f"the call of '{self._step.tool}' was cut off, and nobody knows whether its effect "
-            "happened"
-        )
+    async def _doubt(self, error: InDoubtError) -> StepResult | None:
+        """Do what `on_doubt` says about a call that may have happened."""
+        self._is_uncertain = True
+        name = self._step.tool or self._step.id
+        reason = f"the call of '{name}' was cut off, and nobody knows whether its effect happened"
+        if error.details.get("failed"):
+            reason = redact(reason_of(error, name))
         if self._ways.on_doubt == "fail":
             return self._ended("failed", error=f"{reason}; it was not repeated")
-        options = ["retry", "fail", "result"]
-        answer = self._ask(f"{self._key}?{error.details['times']}", "in_doubt", options, reason)
-        ended = self._obeyed(answer, options, reason)
-        if ended is not None:
-            return ended
-        try:
-            way = self._ways.of(self._step)[self._way]
-            return self._ended("completed", result=await self._attempt(way, again=True))
-        except GraphBubbleUp:
-            raise
-        except Exception as raised:  # noqa: BLE001 - the ladder judges it
-            return await self._climb(raised, len(self._ways.of(self._step)))
+        if self._ways.on_doubt == "retry":
+            return await self._climb(error, reason)
+        self._doubts += 1  # of a graph, which has no record here
+        times = await self._place.journal.doubts(self._call) or self._doubts
+        note = {"times": times, "reason": reason}
+        key = f"doubt:{self._call}:{times}"
+        note = await self._place.journal.step(key, _given, note)
+        return self._settle(note["times"], note["reason"])
+
+    def _settle(self, times: int, reason: str) -> StepResult | None:
+        self._is_uncertain = True
+        place = f"{self._key}?{times}{f'~{self._way}' if self._way else ''}"
+        ended = self._obeyed(
+            self._ask(place, "in_doubt", ["retry", "fail", "result"], reason), reason
+        )
+        self._allowed = times
+        self._lost += 1
+        return ended
 
     def _ask(self, place: str, kind: str, options: Sequence[str], reason: str) -> Any:
         given = self._place.answers.at(place)
@@ -297,17 +336,11 @@ class Climb:
         }
         raise Waiting(Question(self._step.id, place, kind, value))
 
-    def _obeyed(self, answer: Any, options: Sequence[str], reason: str) -> StepResult | None:
+    def _obeyed(self, decided: Mapping[str, Any], reason: str) -> StepResult | None:
         """Do what a person decided; None means to try again."""
-        decided = answer if isinstance(answer, Mapping) else {"action": answer}
-        action = decided.get("action")
-        if action not in options:
-            return self._ended(
-                "failed",
-                error=f"{reason}; the answer {answer!r:.100} is none of {', '.join(options)}",
-            )
+        action = decided["action"]
         if action == "result":
-            return self._ended("completed", result=decided.get("result"))
+            return self._ended("completed", result=decided["result"])
         if action == "retry":
             return None
         return self._ended("skipped" if action == "skip" else "failed", error=reason)
@@ -318,9 +351,14 @@ class Climb:
             status=status,
             result=result,
             error=error,
-            attempts=self._attempts,
+            attempts=self._attempts + self._lost,
             rung=self._rung.action if self._rung else None,
             started_at=self._begun,
             finished_at=time.time(),
             taint=tuple(sorted(self._taint)) if self._gate else None,
+            uncertain=self._is_uncertain and status != "completed",
         )
+
+
+async def _given(value: Any) -> Any:
+    return value

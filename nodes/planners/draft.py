@@ -5,7 +5,6 @@ another name. All that is read; what changes the meaning of a plan is left for `
 """
 
 import itertools
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from cogwork.core.json_text import json_objects
 from cogwork.nodes.plan import Plan, Step
-from cogwork.nodes.planning import PlanRequest
+from cogwork.nodes.planning import PlanRequest, does_same
 from cogwork.nodes.references import references
 
 __all__ = [
@@ -32,11 +31,10 @@ __all__ = [
 ]
 
 _NOTHING = frozenset({"", "none", "null", "nil", "n/a", "na"})
-_REFERENCE = re.compile(r"\{(?P<step>[\w-]+)(?=\.result)")
-_PATH = r"(?:\.\w+|\[\d+\])*"
+_REFERENCE = re.compile(r"\{(?P<step>[^\s{}][^{}\n]{0,99}?)(?=\.result)")
 _LOOSE = re.compile(
-    rf"\{{\{{\s*(?P<two>[^{{}}]+?)\.result(?P<more>{_PATH})\s*\}}\}}"
-    rf"|\{{\s*(?P<one>[^{{}}]+?)\.result(?P<rest>{_PATH})\s*\}}"
+    r"\{\{\s*(?P<two>[^{}]{1,100}?)\s*\.result(?P<more>[^{}]*?)\s*\}\}"
+    r"|\{\s*(?P<one>[^{}]{1,100}?)\s*\.result(?P<rest>[^{}]*?)\s*\}"
 )
 
 
@@ -164,11 +162,17 @@ def with_earlier(plan: Plan, request: PlanRequest) -> Plan:
     own = {step.id for step in plan.steps}
     steps = [renamed(step, {key: key for key in known.keys() | own}) for step in plan.steps]
     names = {key: key for key in own}
-    for key in sorted((own & known.keys()) - _repeated(steps, known)):
+    repeated = _repeated(steps, known)
+    for key in sorted((own & known.keys()) - repeated):
         numbers = itertools.count(len(request.earlier) + 1)
         taken = {*known, *own, *names.values()}
         names[key] = next(new for n in numbers if (new := f"{key[:90]}-{n}") not in taken)
-    steps = [renamed(step.model_copy(update={"id": names[step.id]}), names) for step in steps]
+    steps = [
+        known[step.id]
+        if step.id in repeated
+        else renamed(step.model_copy(update={"id": names[step.id]}), names)
+        for step in steps
+    ]
     steps = [*_brought_back(steps, known), *steps]
     return plan.model_copy(update={"steps": tuple(steps)})
 
@@ -180,7 +184,7 @@ def slug(name: str) -> str:
 
 def inert(text: str) -> str:
     """Return a text in which nothing refers to a result."""
-    return re.sub(r"\{(?=[\w-]+\.result)", "{ ", text)
+    return re.sub(r"\{(?=[^\s{}][^{}]*\.result)", "{ ", text)
 
 
 def renamed(step: Step, names: Mapping[str, str], *, loose: bool = False) -> Step:
@@ -257,11 +261,5 @@ def _repeated(steps: Sequence[Step], known: Mapping[str, Step]) -> set[str]:
 
 
 def _is_again(step: Step, done: Step) -> bool:
-    """Whether a step does what another did; how a tool's call is described does not matter."""
-    said = step.tool is not None or step.description == done.description
-    before = set(step.depends_on) <= set(done.depends_on)
-    return said and before and step.tool == done.tool and _key(step.args) == _key(done.args)
-
-
-def _key(args: Mapping[str, Any]) -> str:
-    return json.dumps(args, sort_keys=True, default=str)
+    """Whether a step does what another did, and waits for nothing more."""
+    return does_same(step, done) and set(step.depends_on) <= set(done.depends_on)

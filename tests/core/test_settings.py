@@ -41,6 +41,9 @@ def test_defaults_need_no_file_and_no_environment():
         "root": Path(),
         "max_steps": 10,
         "tool_timeout": 60,
+        "policy": {},
+        "audit_log": Path(".cogwork/audit.jsonl"),
+        "audit_key": None,
     }
 
 
@@ -89,6 +92,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "ROOT": "/data",
         "MAX_STEPS": "3",
         "TOOL_TIMEOUT": "9",
+        "POLICY": '{"default": "deny"}',
+        "AUDIT_LOG": "audit.jsonl",
+        "AUDIT_KEY": "secret",
     }
     for name, value in given.items():
         monkeypatch.setenv(f"COGWORK_{name}", value)

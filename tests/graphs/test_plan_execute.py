@@ -253,5 +253,9 @@ def test_impossible_limits_are_refused():
 
 def test_topology():
     drawn = to_mermaid(build(Planner(), approve=True))
-    for edge in ("plan --> approve", "execute --> review", "synthesize --> __end__"):
+    for edge in (
+        "plan -. &nbsp;run&nbsp; .-> approve",
+        "execute --> review",
+        "synthesize --> __end__",
+    ):
         assert edge in drawn

@@ -158,7 +158,7 @@ async def test_a_tool_that_hangs_is_given_up_at_its_timeout(is_async, declared):
 
 
 def test_a_tools_own_timeout_error_is_an_observation():
-    @tool(effect="external")
+    @tool(effect="read", retry=None)
     def slow() -> str:
         """Be slow."""
         raise TimeoutError

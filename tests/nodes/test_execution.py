@@ -301,7 +301,6 @@ async def test_agent_of_a_step_goes_on_from_its_own_question(world):
         ("skip", "skipped", None),
         ("fail", "failed", None),
         ({"action": "result", "result": 7}, "completed", 7),
-        ("nonsense", "failed", None),
     ],
 )
 async def test_escalated_failure_ends_as_a_person_decides(world, answer, status, result):
@@ -314,6 +313,19 @@ async def test_escalated_failure_ends_as_a_person_decides(world, answer, status,
     done = await graph.ainvoke(Command(resume=answer), THREAD)
     assert (done["results"]["a"].status, done["results"]["a"].result) == (status, result)
     assert world.log.count("a") == (2 if answer == "retry" else 1)
+
+
+async def test_what_answers_nothing_is_asked_again_and_says_why(world):
+    world.fails["a"] = [ValueError("broken")]
+    graph = world.graph(ladder=[Rung("escalate")])
+    await graph.ainvoke({"plan": Plan(steps=[step("a")])}, THREAD)
+    for nonsense in ("nonsense", {"action": "result"}, {"action": ["retry"]}, None, 7):
+        again = await graph.ainvoke(Command(resume={"a": nonsense}), THREAD)
+        (question,) = again["__interrupt__"][0].value["questions"]
+        assert "answer" in question["trouble"]
+    done = await graph.ainvoke(Command(resume='{"action": "Result", "result": 7}'), THREAD)
+    assert (done["results"]["a"].status, done["results"]["a"].result) == ("completed", 7)
+    assert world.log.count("a") == 1
 
 
 async def test_cut_off_call_with_an_effect_is_asked_about(world):

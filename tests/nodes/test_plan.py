@@ -1,12 +1,13 @@
 """Plans: what is computed from them, what is wrong with them, and references to results."""
 
 import itertools
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.tools import StructuredTool
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from cogwork.core.errors import PlanningError
 from cogwork.nodes.plan import Plan, Step
@@ -21,11 +22,32 @@ def add(a: int, b: int = 1) -> int:
     return a + b
 
 
+@tool(effect="read")
+def strict(a: Annotated[int, AfterValidator({}.__getitem__)]) -> int:
+    """Take what nobody has."""
+    return a
+
+
 FREE = StructuredTool.from_function(
     lambda **given: given,
     name="free",
     description="Takes JSON Schema.",
     args_schema={"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]},
+)
+LIMITED = StructuredTool.from_function(
+    lambda **given: given,
+    name="limited",
+    description="Takes what a JSON schema says.",
+    args_schema={
+        "type": "object",
+        "properties": {
+            "n": {"type": "integer"},
+            "unit": {"enum": ["C", "F"]},
+            "where": {"type": "array", "items": {"$ref": "#/$defs/Place"}},
+        },
+        "required": ["n"],
+        "$defs": {"Place": {"type": "object", "required": ["city"]}},
+    },
 )
 
 
@@ -115,7 +137,7 @@ def test_right_plan_and_arguments_that_are_references_have_no_faults():
     assert check_plan(plan, [add]) == []
 
 
-def test_reference_to_an_ancestor_further_back_is_right():
+def test_reference_to_an_ancestor_further_back_needs_to_be_a_dependency():
     plan = Plan(
         steps=[
             step("a"),
@@ -123,7 +145,66 @@ def test_reference_to_an_ancestor_further_back_is_right():
             Step(id="c", tool="add", args={"a": "{a.result}"}, depends_on=["b"]),
         ]
     )
-    assert check_plan(plan, [add]) == []
+    assert check_plan(plan, [add]) == [
+        "step 'c' refers to the result of 'a', which it does not depend on; add it to depends_on"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "faults"),
+    [
+        ({"n": "x"}, ["argument 'n' of 'limited': should be integer"]),
+        ({"n": 1, "unit": "K"}, ["""argument 'unit' of 'limited': should be one of ["C", "F"]"""]),
+        ({"n": 1, "where": [{}]}, ["argument 'where[0].city' of 'limited': is missing"]),
+        ({"n": 1, "unit": "C", "where": ({"city": "Rome"},)}, []),
+        ({"n": "{a.result}", "where": ["{a.result}"]}, []),
+    ],
+)
+def test_arguments_are_held_against_the_json_schema_that_a_tool_has(args, faults):
+    plan = Plan(steps=[step("a"), step("b", "a", tool="limited", args=args)])
+    assert check_plan(plan, [LIMITED]) == [f"step 'b': {each}" for each in faults]
+
+
+def test_validator_of_a_tool_that_breaks_is_a_fault_of_the_plan():
+    plan = Plan(steps=[step("a", tool="strict", args={"a": 1})])
+    assert check_plan(plan, [strict]) == ["step 'a': argument '' of 'strict': KeyError: 1"]
+
+
+def referring(text, key="s"):
+    """The faults of a step with this argument, behind one of this id."""
+    return check_plan(
+        Plan(steps=[step(key), step("t", key, tool="free", args={"x": text})]), [FREE]
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("s", "{s.result[x]}"),
+        ("s", "{s.result..a}"),
+        ("s", "{ s.result }"),
+        ("s", "see {s.results}"),
+        ("s", "{s.result"),
+        ("s", "{s.result + 1.result}"),
+        ("read file", "{read file .result}"),
+        ("s.1", "{s.1.result.a b}"),
+    ],
+)
+def test_what_looks_like_a_reference_and_cannot_be_read_is_named(key, text):
+    (fault,) = referring(text, key)
+    assert fault.startswith(f"step 't' has '{text.removeprefix('see ')}', which looks like a")
+
+
+@pytest.mark.parametrize("text", ["{x: y.result[z]}", "f(s.result)", "{ z.result }", "{s}"])
+def test_other_text_in_braces_is_text(text):
+    assert referring(text) == []
+    assert fill(text, {"s": 1}) == text
+
+
+@pytest.mark.parametrize("key", ["a{", " a", "a.result", "a\nb"])
+def test_id_that_nothing_can_refer_to_is_refused(key):
+    (fault,) = check_plan(Plan(steps=[step(key)]))
+    assert fault.startswith(f"nothing can refer to a step called '{key}'")
 
 
 def test_plan_without_steps_is_none():
@@ -154,6 +235,9 @@ RESULTS = {
     "b": "plain",
     "c": '{"rows": [1, 2]}',
     "d": Found(title="M"),
+    "e": '["Paris", "Rome"]',
+    "read file": {"first-name": "Ada", "last name": "L."},
+    "s.1": 5,
 }
 
 
@@ -169,6 +253,11 @@ RESULTS = {
         (["{b.result}", {"x": "{b.result}"}, 1], ["plain", {"x": "plain"}, 1]),
         ("{a} {a.results} {{b}}", "{a} {a.results} {{b}}"),
         ("all: {a.result.hits}", 'all: [{"title": "T"}]'),
+        ("{e.result[1]}", "Rome"),
+        ("{e.result[-1]}", "Rome"),
+        ("{read file.result.first-name}", "Ada"),
+        ("{read file.result['last name']}", "L."),
+        ("is {s.1.result}", "is 5"),
     ],
 )
 def test_references_are_replaced_by_results_and_their_parts(value, filled):
@@ -184,6 +273,8 @@ def test_references_are_replaced_by_results_and_their_parts(value, filled):
         ("{b.result.x}", "no such part"),
         ("{d.result.model_dump}", "no such part"),
         ("{a.result.__class__}", "no such part"),
+        ("{b.result[0]}", "no such part"),
+        ("{d.result.title[0]}", "no such part"),
     ],
 )
 def test_reference_that_finds_nothing_is_an_error(value, reason):
