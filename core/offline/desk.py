@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from cogwork.core.errors import AgentError
 from cogwork.core.offline.answers import join, shorten
 from cogwork.core.offline.conversation import Conversation, Observation
+from cogwork.core.offline.goals import CHANGES
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.toolbox import Toolbox
 from cogwork.core.offline.words import stems
@@ -23,6 +24,7 @@ __all__ = [
     "Result",
     "Seen",
     "ask",
+    "leans",
     "refers",
 ]
 
@@ -145,6 +147,13 @@ class Desk:
 def refers(text: str) -> bool:
     """Tell whether `text` speaks of something that came before."""
     return bool(_REFERENCE.search(read_literals(text).masked))
+
+
+def leans(text: str) -> bool:
+    """Tell whether `text` needs what came before: it speaks of it, or has nothing of its own."""
+    found = read_literals(text)
+    own = found.urls or found.numbers or found.quoted
+    return refers(text) or not (own or (found.paths and not CHANGES.match(text)))
 
 
 def ask(*calls: Call, instead: Mapping[int, Call] | None = None) -> Seen:

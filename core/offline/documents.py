@@ -8,7 +8,7 @@ from cogwork.core.offline.desk import Call, CannotError, Desk, Found, Result, as
 from cogwork.core.offline.goals import Step, is_question
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import fill, main_verb
-from cogwork.core.offline.measures import SHOWING, measures, spoken
+from cogwork.core.offline.measures import SHOWING, added, measures, spoken
 from cogwork.core.offline.tables import read_items, read_table
 from cogwork.core.offline.words import actions, sentences, stem, stems
 
@@ -199,6 +199,8 @@ def quote(text: str, found: list[Document]) -> Result | None:
     shows = main_verb(text) in SHOWING or text.split(" ", 1)[0].lower() in SHOWING
     if not shows and not _WHOLE.search(text):
         return None
+    if more := added(text):
+        raise CannotError(f"I know no rule for “{' '.join(more)}”")
     whole = "\n\n".join(document.text for document in found)
     return Result(shorten(whole, 4000), whole, names, "document", found[0].name)
 

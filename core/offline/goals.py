@@ -8,6 +8,7 @@ from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.words import word_set
 
 __all__ = [
+    "CHANGES",
     "LONGEST",
     "Step",
     "intent",
@@ -40,6 +41,7 @@ _LOOK = re.compile(
     r"(?:the\s+)?(?:file\s+|data\s+(?:in|from)\s+)?\x01+\W*$"
 )
 _EMPTY_CLAUSE = re.compile(r"(?i)^what\s+(?:is|are|was|were)\s+(?:it|that|this|they|those)\W*$")
+_ALONE = word_set("compare summarise summarize delete")  # orders also with nothing behind them
 _ASKS = word_set("what what's which who who's when where why how whats")
 _AUXILIARIES = word_set(
     """is are was were does do did can could will would should has have am isn't aren't doesn't"""
@@ -85,19 +87,40 @@ _IF_NOT = re.compile(
 )
 
 
+CHANGES = re.compile(
+    r"(?i)\b(?:write|save|store|put|create|delete|remove|erase|send|append|copy|move|rename|set"
+    r"|update|export|record|overwrite)\b"
+)
+_SEQUENCE = re.compile(
+    r"(?i)\b(?:then|after|afterwards|next|(?:final|last|second|third)(?:ly)?|step\s+\d)\b|→|->"
+    r"|(?<!\S)\(?\d{1,2}[.)]\s"
+)
+_GERUNDS = {
+    stem + "ing": verb for verb in sorted(_VERBS) for stem in (verb + verb[-1], verb[:-1], verb)
+}
+_PART = r"(?:[^,.;!?\n]|\.\d)+"
+_GERUND = rf"(?i:(?P<when>before|after)\s+(?P<verb>{'|'.join(_GERUNDS)})\b)(?P<rest>{_PART})"
+_TIMED = (
+    re.compile(rf"(?:^|(?<=[.!?;]\s)|(?<=\n)){_GERUND},\s*(?P<main>{_PART})"),
+    re.compile(rf"(?P<main>{_PART}?),?\s+{_GERUND}"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do.
 
     `number` counts from 0. `context` is what was said before it without asking for
     anything. `condition` says that it is to be done only if the step before it was
-    answered with yes (`True`) or no (`False`).
+    answered with yes (`True`) or no (`False`). `stage` counts the words like "then" up to
+    it: what has a higher one comes after.
     """
 
     number: int
     text: str
     context: str = ""
     condition: bool | None = None
+    stage: int = 0
 
 
 @lru_cache(maxsize=256)
@@ -110,21 +133,36 @@ def split_goal(goal: str, verbs: frozenset[str] = frozenset()) -> tuple[Step, ..
     """
     if len(goal) > LONGEST:
         return ()
-    goal = _PLANNING.sub("", goal, count=1)
+    goal = _in_order(_PLANNING.sub("", goal, count=1))
     clauses = [clause for part in _cut_hard(goal) for clause in _cut_soft(part, verbs)]
     steps: list[Step] = []
     context: list[str] = []
+    stage = end = 0
     for text, condition in (item for clause in clauses for item in _conditional(clause)):
         plain = _plain(text, verbs)
         if steps and _EMPTY_CLAUSE.match(plain):
             continue  # "and what is it?" asks for what is answered anyway
         looks = _LOOK.match(read_literals(plain).masked)
         if condition is not None or (is_request(text, verbs) and not looks):
-            steps.append(Step(len(steps), plain, " ".join(context), condition))
+            if (start := goal.find(plain, end)) >= 0:  # else it is a check that was put in
+                stage += bool(_SEQUENCE.search(goal[end:start]))
+                end = start + len(plain)
+            steps.append(Step(len(steps), plain, " ".join(context), condition, stage))
         elif any(letter.isalnum() for letter in plain):
             context.append(text)
     whole = _plain(goal.strip(), verbs)
     return tuple(steps) or ((Step(0, whole),) if whole else ())
+
+
+def _in_order(goal: str) -> str:
+    """Say "after reading x, write y" in the order in which it is to be done."""
+    for pattern in _TIMED:
+        while found := pattern.search(read_literals(goal).masked):
+            main, rest = (goal[slice(*found.span(name))].strip() for name in ("main", "rest"))
+            timed = f"{_GERUNDS[found['verb'].lower()]} {rest}"
+            parts = (main, timed) if found["when"].lower() == "before" else (timed, main)
+            goal = f"{goal[: found.start()]}{parts[0]}, then {parts[1]}{goal[found.end() :]}"
+    return goal
 
 
 def is_question(text: str) -> bool:
@@ -139,7 +177,8 @@ def is_request(text: str, verbs: frozenset[str] = frozenset()) -> bool:
     if plain.endswith(":") or not plain.strip(" .,;:-!?"):
         return False
     asked = _ASKED.match(_POLITE.sub("", text.strip()))
-    return bool(asked) or is_question(plain) or starts_with_verb(plain, verbs)
+    alone = plain.strip(" .!").lower() in _ALONE
+    return bool(asked) or alone or is_question(plain) or starts_with_verb(plain, verbs)
 
 
 def _first(text: str) -> str:
@@ -212,6 +251,8 @@ def _ends_clause(left: str, gap: str, right: str, verbs: frozenset[str]) -> bool
     first = _first(right)
     joined = "and" in gap or "but" in gap
     if starts_with_verb(_POLITE.sub("", right), verbs) or (joined and _IF.match(right)):
+        return True
+    if right.strip(" .!").lower() in _ALONE and "\x01" in left:
         return True
     if first in {"what", "what's", "how", "why"}:
         return True

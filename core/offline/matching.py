@@ -210,12 +210,13 @@ def match_tool(text: str, tools: Toolbox, carried: str = "", about: str = "") ->
     """
     said = _said(text)
     shared = Counter(word for spec in tools.specs for word in spec.named | spec.described)
+    names = Counter(word for spec in tools.specs for word in spec.named)
     verb = main_verb(text)
     found = []
     for spec in tools.specs:
         if verb and not _does(spec, verb):
             continue
-        named = sum(3 / shared[word] for word in sorted(said & spec.named))
+        named = sum(3 / names[word] for word in sorted(said & spec.named))
         described = sum(1 / shared[word] for word in sorted(said & spec.described - spec.named))
         known = {stem(word) for name in spec.properties for word in tokens(name)}
         told = sum(0.5 for word in said & known - spec.named - spec.described)

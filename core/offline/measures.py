@@ -3,10 +3,10 @@
 import re
 from functools import lru_cache
 
-from cogwork.core.offline.literals import read_literals
-from cogwork.core.offline.words import word_set
+from cogwork.core.offline.literals import FILLER, read_literals
+from cogwork.core.offline.words import STOPWORDS, tokens, word_set
 
-__all__ = ["SHOWING", "measures", "spoken"]
+__all__ = ["SHOWING", "added", "measures", "spoken"]
 
 SUPERLATIVES = {
     "max": r"maximum|max|highest|largest|biggest|greatest|(?<!at )most(?! recent)|tallest|longest"
@@ -67,3 +67,19 @@ def measures(question: str) -> tuple[str, ...]:
             found.append((match.start(), name))
             text = pattern.sub(lambda hit: " " * len(hit.group()), text)
     return tuple(name for _, name in sorted(found))
+
+
+_SAID_OF_A_FILE = word_set(
+    "please both file files content contents text whole again out completely here now"
+)
+
+
+def added(text: str) -> list[str]:
+    """Return words that ask for more than to show a file: "Read a.txt and sing a song"."""
+    _, _, behind = read_literals(text).masked.partition(FILLER)
+    for clause in re.split(r"(?i)[,;]|\b(?:and|but|then)\b", behind)[1:]:
+        told = re.match(r"(?i)\s*(?:which|that|where|who|it|this|in|from)\b", clause)
+        words = [word for word in tokens(clause) if word not in STOPWORDS | _SAID_OF_A_FILE]
+        if words and not told:
+            return words
+    return []

@@ -5,7 +5,7 @@ import re
 from cogwork.core.offline.answers import asked_stems, extract, join
 from cogwork.core.offline.conversation import Turn
 from cogwork.core.offline.desk import REFUSAL, Attempt, Desk, Result
-from cogwork.core.offline.goals import Step, is_question, is_request
+from cogwork.core.offline.goals import Step, is_question, is_request, split_goal
 from cogwork.core.offline.matching import main_verb
 from cogwork.core.offline.tables import read_table
 from cogwork.core.offline.words import coverage, sentences, stems, word_set
@@ -37,9 +37,15 @@ def reporting(step: Step, desk: Desk) -> Attempt:
     yield from ()
     for seen in desk.talk.turn.observations:
         task = str(seen.args.get("description", ""))
-        if seen.tool == "task" and not seen.error and _same(task, step.text):
+        if seen.tool == "task" and not seen.error and _same(_without_conditions(task), step.text):
             return None if REFUSAL.match(seen.text) else Result(seen.text, seen.text)
     return None
+
+
+def _without_conditions(task: str) -> str:
+    """Return a check without what hangs on it: "Does x exist? If so, read it"."""
+    first, *others = split_goal(task) or (Step(0, task),)
+    return first.text if others and all(s.condition is not None for s in others) else task
 
 
 def _same(one: str, other: str) -> bool:

@@ -13,9 +13,8 @@ from cogwork.core.offline.arithmetic import misunderstood
 from cogwork.core.offline.calculating import calculating
 from cogwork.core.offline.consulting import combining, consulting, consulting_past, summarizing
 from cogwork.core.offline.conversation import Conversation, Observation
-from cogwork.core.offline.desk import Attempt, Call, CannotError, Desk, Found, Result, refers
-from cogwork.core.offline.goals import Step, is_question
-from cogwork.core.offline.literals import read_literals
+from cogwork.core.offline.desk import Attempt, Call, CannotError, Desk, Found, Result, leans
+from cogwork.core.offline.goals import CHANGES, Step, is_question
 from cogwork.core.offline.recalling import noting, recalling, remembering, reporting
 from cogwork.core.offline.toolbox import Toolbox
 from cogwork.core.offline.using import lacking, naming, searching, using
@@ -69,9 +68,6 @@ def _reason(step: Step, desk: Desk) -> str:
 
 
 _KEY = re.compile(r"^call_[0-9a-f]+_(\d+_\d+)$")
-_CHANGES = re.compile(
-    r"(?i)\b(?:write|save|store|put|create|delete|remove|send|append|copy|move|set|update)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,24 +178,14 @@ def _verdict(steps: tuple[Step, ...], step: Step, results: list[Result | None]) 
 
 def _stands_alone(step: Step, before: tuple[Step, ...], results: list[Result | None]) -> bool:
     """Tell whether a step can be done while others before it are still open."""
-    if step.condition is not None or refers(step.text) or _CHANGES.match(step.text):
+    if step.condition is not None or CHANGES.match(step.text) or leans(step.text):
         return False
     open_steps = [s for s, result in zip(before, results, strict=True) if result is None]
-    if any(_CHANGES.match(other.text) for other in open_steps):
-        return False
-    found = read_literals(step.text)
-    return bool(found.paths or found.urls or found.numbers or found.quoted)
+    return not any(CHANGES.match(other.text) for other in open_steps)
 
 
 def _is_blocked(step: Step, done: tuple[Result, ...]) -> bool:
     """Tell whether a step needs what a failed one should have given."""
     if not done or done[-1].kind != "failure" or step.condition is not None:
         return False
-    found = read_literals(step.text)
-    own = (
-        found.urls
-        or found.numbers
-        or found.quoted
-        or (found.paths and not _CHANGES.match(step.text))
-    )
-    return refers(step.text) or not own
+    return leans(step.text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cogwork.core.offline.answers import extract, join, shorten
 from cogwork.core.offline.calculating import worth
-from cogwork.core.offline.conversation import Conversation
+from cogwork.core.offline.conversation import Conversation, Turn
 from cogwork.core.offline.desk import REFUSAL, Result
 from cogwork.core.offline.goals import LONGEST, lowered, split_goal
 from cogwork.core.offline.replay import Outcome, Pending, replay
@@ -120,6 +120,8 @@ def _type_of(value: Any) -> str:
 def _memory(talk: Conversation) -> tuple[Result, ...]:
     """Return what "it" may mean before anything is done: the last answer, or the material."""
     found = []
+    if talk.past and (raw := _raw(talk.past[-1])):
+        return (raw,)
     told = (turn.answer for turn in reversed(talk.past) if turn.answer)
     last = next((answer for answer in told if not REFUSAL.match(answer)), "")
     for text in filter(None, (last, talk.prompt.material)):
@@ -127,6 +129,14 @@ def _memory(talk: Conversation) -> tuple[Result, ...]:
         names = frozenset(word for part in said for word in stems(part))
         found.append(Result(said[-1], worth(said[-1].rstrip(".")) or said[-1], names))
     return tuple(found)
+
+
+def _raw(turn: Turn) -> Result | None:
+    """Return what was seen in a turn that said nothing else of it."""
+    seen = turn.observations[-1] if turn.observations else None
+    if seen is None or seen.error or turn.answer not in {"", seen.text}:
+        return None
+    return Result(seen.text, seen.whole, frozenset(stems(f"{turn.said} {seen.text}")), "document")
 
 
 def _answer(outcome: Outcome, talk: Conversation, *, may_call: bool) -> str:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from cogwork.core.offline.answers import extract, join, shorten
+from cogwork.core.offline.arithmetic import expressions
 from cogwork.core.offline.asking import count_items
 from cogwork.core.offline.calculating import worth
 from cogwork.core.offline.conversation import Observation
@@ -12,17 +13,18 @@ from cogwork.core.offline.documents import is_cut
 from cogwork.core.offline.goals import Step, intent, is_question, is_request, opens, phrase
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import Match, main_verb, match_tool, named_tool
-from cogwork.core.offline.measures import measures
+from cogwork.core.offline.measures import added, measures
 from cogwork.core.offline.supply import topic
 from cogwork.core.offline.tables import read_items
-from cogwork.core.offline.toolbox import KnownTool
+from cogwork.core.offline.toolbox import KnownTool, Toolbox
 from cogwork.core.offline.words import NAME, STOPWORDS, stem, stems, tokens, word_set
 
-__all__ = ["lacking", "naming", "searching", "using"]
+__all__ = ["lacking", "naming", "searching", "single_call", "using"]
 
 _NOTHING = re.compile(r"(?i)^\W*(?:nothing|none|no\s+\w+|empty)\b[^\n]*$")
 _LIMITING = word_set(
-    "not no without except excluding only tomorrow yesterday next last first previous ago never or"
+    """not no without except excluding only tomorrow yesterday next last first previous ago never or before after until
+    while unless"""
 )
 _LISTING = word_set(
     """file files folder folders directory directories list show find locate many count contents content
@@ -54,6 +56,19 @@ def using(step: Step, desk: Desk) -> Attempt:
     return (yield from _use(match, step, desk))
 
 
+def single_call(step: Step, tools: Toolbox) -> Match | None:
+    """Return the one call that does the whole of a step, if one does."""
+    match = match_tool(step.text, tools)
+    if match is None or match.filling.missing or is_question(step.text):
+        return None
+    if _is_for_reading(match, step) or _unread(match, step) or len(_distributed(match, step)) > 1:
+        return None
+    if match.spec.expression:
+        return match if len(expressions(step.text)) == 1 else None
+    said, args = read_literals(step.text), str(list(match.filling.args.values()))
+    return match if all(each in args for each in (*said.paths, *said.quoted, *said.urls)) else None
+
+
 def _is_for_reading(match: Match, step: Step) -> bool:
     """Tell whether several files, or the entries of one, are meant: no call of one tool."""
     if match.spec.does("list"):
@@ -61,7 +76,8 @@ def _is_for_reading(match: Match, step: Step) -> bool:
     files = read_literals(step.text).paths
     if not match.spec.does("read") or match.spec.content:
         return False
-    return len(files) > 1 or is_question(step.text) or bool(measures(step.text))
+    asked = measures(read_literals(step.text).masked)
+    return len(files) > 1 or is_question(step.text) or bool(asked)
 
 
 def _unread(match: Match, step: Step) -> list[str]:
@@ -74,6 +90,8 @@ def _unread(match: Match, step: Step) -> list[str]:
     )
     known |= {stem(w) for value in match.filling.args.values() for w in tokens(str(value))}
     left = [word for word in tokens(masked) if stem(word) not in known]
+    if spec.does("read") and spec.path and (more := added(step.text)):
+        return more
     if spec.does("list") or spec.does("exist"):
         return [word for word in left if word in _LIMITING or word not in STOPWORDS | _LISTING]
     return [word for word in left if word in _LIMITING]

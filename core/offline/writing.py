@@ -93,6 +93,8 @@ def _content(step: Step, desk: Desk, verb: str, path: str) -> Found[str]:
     """Return what is to be written: a literal, an earlier result, or one found for it."""
     literals = read_literals(step.text)
     quoted = [text for text in literals.quoted if text != path]
+    if quoted and len(set(literals.paths) - set(literals.quoted)) > 1:
+        raise CannotError("I write one file in a step, and several are named")
     if quoted:
         return "\n".join(quoted)
     said = _phrase(step.text, verb, path)
