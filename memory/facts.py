@@ -5,14 +5,32 @@ Under a namespace `semantic/facts` holds the texts, which are indexed, and
 embeds a text again.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from langgraph.store.base import BaseStore, Item, PutOp
 
 from cogwork.memory.retrieval import Namespace, get_many, read_all
 
-__all__ = ["Facts", "Memory"]
+__all__ = ["TAINTED", "Facts", "Memory", "sources_in", "with_sources"]
+
+TAINTED: Final = "tainted"
+"""The key of metadata that names the untrusted sources a text was drawn from."""
+
+
+def sources_in(noted: Mapping[str, Any]) -> set[str]:
+    """Return the untrusted sources that metadata name."""
+    named = noted.get(TAINTED) or ()
+    if isinstance(named, str):
+        return {named}
+    return {str(each) for each in named} if isinstance(named, (list, tuple)) else {"unknown"}
+
+
+def with_sources(noted: Mapping[str, Any], *taints: Iterable[str]) -> dict[str, Any]:
+    """Return metadata that name these untrusted sources too; without any, as they are."""
+    sources = sources_in(noted).union(*taints)
+    return {**noted, **({TAINTED: sorted(sources)} if sources else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,12 @@ class Memory:
     provenance: tuple[dict[str, Any], ...] = ()
     score: float = 0.0
     similarity: float | None = None
+
+    @property
+    def taint(self) -> tuple[str, ...]:
+        """The untrusted sources that it, or what was merged into it, was drawn from."""
+        noted = (self.metadata, *(source.get("metadata") or {} for source in self.provenance))
+        return tuple(sorted(set().union(*map(sources_in, noted))))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""

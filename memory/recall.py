@@ -5,7 +5,7 @@ Methods are async; synchronous code runs them by `run_blocking` of `cogwork.core
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -13,7 +13,7 @@ from langgraph.store.base import BaseStore
 
 from cogwork.memory.episodic import Episode, EpisodicMemory
 from cogwork.memory.experience import Experience, Outcome, draw_lessons, importance_of
-from cogwork.memory.facts import Memory
+from cogwork.memory.facts import Memory, sources_in, with_sources
 from cogwork.memory.patterns import Pattern, Patterns
 from cogwork.memory.ranking import Weights, blend, fuse, overlap
 from cogwork.memory.retrieval import Namespace
@@ -46,6 +46,7 @@ class Recollection:
         at: When it was added or happened, in seconds since the epoch.
         similarity: Cosine to the query, where the store gave one.
         also_in: Other memories that say the same.
+        taint: The untrusted sources that it was drawn from, in whichever memory.
     """
 
     text: str
@@ -56,6 +57,7 @@ class Recollection:
     at: float
     similarity: float | None = None
     also_in: tuple[Source, ...] = ()
+    taint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +160,21 @@ class Memories:
             if one.source != "working"
         ]
 
-    async def learn_from_experience(self, experience: Experience, outcome: Outcome) -> Learned:
+    async def learn_from_experience(
+        self, experience: Experience, outcome: Outcome, *, taint: Iterable[str] = ()
+    ) -> Learned:
         """Write an episode, the knowledge drawn from it, and the pattern.
 
         Args:
             experience: What was met and done.
             outcome: How it ended.
+            taint: The untrusted sources that the run has read; they taint who recalls it.
 
         Raises:
             ConfigurationError: A text is blank or a number impossible.
         """
         importance = importance_of(outcome.success, outcome.reward, experience.complexity)
+        taint = tuple(taint)
         pattern = await self.patterns.learn(
             experience.situation,
             experience.action,
@@ -185,12 +191,12 @@ class Memories:
             outcome="success" if outcome.success >= 0.5 else "failure",
             tags=experience.tags,
             importance=importance,
-            details={"reward": outcome.reward, "pattern": pattern.id},
+            details=with_sources({"reward": outcome.reward, "pattern": pattern.id}, taint),
         )
         knowledge = [
             await self.semantic.remember(
                 lesson,
-                metadata={"source": "experience", "episode": episode.id},
+                metadata=with_sources({"source": "experience", "episode": episode.id}, taint),
                 importance=importance,
             )
             for lesson in self._draw(experience, outcome)
@@ -199,7 +205,11 @@ class Memories:
         return Learned(episode, tuple(knowledge), pattern)
 
     async def settle(
-        self, working: Sequence[WorkingItem], *, min_importance: float = 0.6
+        self,
+        working: Sequence[WorkingItem],
+        *,
+        min_importance: float = 0.6,
+        taint: Iterable[str] = (),
     ) -> list[Memory]:
         """Bring what is important in working memory into semantic memory.
 
@@ -208,10 +218,14 @@ class Memories:
         Args:
             working: The working memory of the state.
             min_importance: Importance from which an item is kept.
+            taint: The untrusted sources that the run has read; they taint who recalls it.
         """
+        taint = tuple(taint)
         return [
             await self.semantic.remember(
-                item.text, metadata={"source": item.source or "working"}, importance=item.importance
+                item.text,
+                metadata=with_sources({"source": item.source or "working"}, taint),
+                importance=item.importance,
             )
             for item in working
             if item.memory_id is None and item.importance >= min_importance and item.text.strip()
@@ -251,7 +265,8 @@ def _merged(ranked: list[Recollection]) -> list[Recollection]:
         first, second = sorted((kept[place], one), key=lambda r: _RANK[r.source])
         others = {*first.also_in, *second.also_in, second.source} - {first.source}
         also = tuple(sorted(others, key=_RANK.__getitem__))
-        kept[place] = replace(first, score=kept[place].score, also_in=also)
+        taint = tuple(sorted({*first.taint, *second.taint}))
+        kept[place] = replace(first, score=kept[place].score, also_in=also, taint=taint)
     return kept
 
 
@@ -272,6 +287,7 @@ def _from_episode(episode: Episode) -> Recollection:
         episode.importance,
         episode.at,
         episode.similarity,
+        taint=tuple(sorted(sources_in(episode.details))),
     )
 
 
@@ -284,4 +300,5 @@ def _from_memory(memory: Memory) -> Recollection:
         memory.importance,
         memory.created_at,
         memory.similarity,
+        taint=memory.taint,
     )

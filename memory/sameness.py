@@ -1,97 +1,212 @@
 """Whether two texts say the same, so that one of them can go.
 
 Embeddings alone cannot tell: "call 555-0142" and "call 555-0143", "before" and "after",
-"Ada manages Bob" and "Bob manages Ada" are near neighbours, and merging them destroys
-knowledge. So nearness only proposes, and this decides, by words: a merge is refused
+"the man bit the dog" and "the dog bit the man" are near neighbours, and merging them
+destroys knowledge. So nearness only proposes, and this decides, by words: a merge is refused
 whenever in doubt, since a duplicate that stays costs less than a fact that is lost.
 """
 
 import hashlib
-import itertools
 import re
 import unicodedata
-from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 __all__ = ["digest", "says_the_same"]
 
-_WORD = re.compile(
-    r"""(?<!\w)[-+−]?\w+(?:[.,:/'’-]\w+)*  # a word, or a number with its sign
-    |[^\w\s.,;:!"'’“”()\[\]…–—-]""",  # noqa: RUF001 - a sign that means something
-    re.VERBOSE,
+_DASHES = "-–—−"  # noqa: RUF001 - dashes of any length
+_BRACKETS = "()[]{}"
+_STOPS = ".,;:!…"
+_APOSTROPHES = str.maketrans("’‘", "''")  # noqa: RUF001 - those that are typed and set
+_QUOTE = re.compile(r'(?<!\d)["“”„«»]')  # behind a number it is a unit
+_BEFORE = re.compile(rf"(?:[{_STOPS}]++(?=\s)|[{_DASHES}*•]++(?=\s)|\s)*")
+_BEHIND = re.compile(rf"(?:[{_STOPS}\s]|[{_DASHES}]++(?=\s))*")  # read backwards
+_BEHIND_SECRET = re.compile(rf"(?:[.\s]|[{_DASHES}{_STOPS}]++(?=\s))*")
+
+_SECRET = re.compile(
+    r"(?is)\b(?:pass(?:word|phrase|code|wd)|pwd|pin|key|code|token|secret|login|username"
+    r"|(?:host|file)name|branch|variable)s?\b.{0,40}?(?:[:=]|\b(?:is|are|was|to|called)\b)(.*)"
 )
-_FREE = frozenset(
+"""What stands behind a password, or a name that computers know, counts to the letter."""
+
+_PREFACE = re.compile(r"(?i)^(?:please\s+)?(?:note|remember)(?:\s+that\s+|:\s*)")
+_FREE = frozenset({"the", "actually", "also", "basically", "currently", "please", "really"})
+_ACRONYM = 3  # letters of a word in capitals up to which it may be no word: "US", "WHO"
+_NAMES = frozenset(
     {
-        *("a", "an", "the", "is", "are", "am", "be", "has", "have", "do", "does", "this", "that"),
-        *("these", "those", "it", "its", "and", "please", "also", "just", "really", "actually"),
-        *("basically", "currently", "very", "quite", "note", "remember"),
+        *("aids", "amazon", "apple", "august", "bill", "chase", "china", "frank", "grace"),
+        *("hope", "hunter", "jack", "japan", "joy", "march", "mark", "may", "mercury"),
+        *("nice", "oracle", "polish", "reading", "rose", "shell", "swift", "target"),
+        *("turkey", "visa", "will"),
     }
 )
-_ENDINGS = ("ing", "s")
-# Words whose meaning is what they stand before: "only managers" is not "managers only".
-_SCOPES = frozenset({"all", "every", "even", "never", "no", "not", "only", "some"})
-_QUOTES = str.maketrans({"’": "'", "‘": "'"} | dict.fromkeys('"“”„«»'))  # noqa: RUF001
-_BORDER = " .,;:!…–—-"  # noqa: RUF001 - dashes of any length
+"""Words that are other words with a capital."""
+
+_TIMES = frozenset({"now", "today", "tomorrow", "tonight", "yesterday"})
+_PLACES = frozenset(
+    {
+        *("after", "at", "before", "during", "if", "in", "on", "since", "under", "until"),
+        *("when",),
+    }
+)
+_TAKES = _PLACES | frozenset(
+    {
+        *("drinks", "eats", "has", "have", "like", "likes", "love", "loves", "need", "needs"),
+        *("owns", "speaks", "with"),
+    }
+)
+"""Words behind which things are listed, in any order."""
+
+_BOUND = frozenset(
+    {
+        *(".", "?", "all", "always", "and", "any", "because", "but", "each", "even", "every"),
+        *("first", "knew", "know", "knows", "learned", "less", "more", "most", "never", "no"),
+        *("none", "not", "only", "or", "promised", "respectively", "said", "say", "says"),
+        *("some", "than", "that", "then", "think", "thinks", "thought", "to", "told"),
+        *("while", "who", "which", "why"),
+    }
+)
+"""Words that say something else when what is beside them moves."""
+
+_LONGEST = 12  # words of a clause that may stand first or last
 
 
 def digest(text: str) -> str:
     """Return a key for a text.
 
     Texts share it that differ in white space, composition, quotation marks, and punctuation
-    before and after, but for a question mark.
+    before and after; but not in a question mark, in what is part of a word, as in "-5", ".env"
+    and "A-", or in what is behind a password, other than a full stop.
     """
-    plain = unicodedata.normalize("NFC", text)
-    bare = " ".join(plain.translate(_QUOTES).split()).strip(_BORDER)
-    plain = bare or " ".join(plain.split())
-    return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    plain = _plain(text)
+    bare = _BEFORE.sub("", plain, count=1)
+    bare = _trim(bare, _BEHIND_SECRET if _secret(bare) else _BEHIND)
+    key = plain if not bare.strip(_STOPS + _DASHES) else bare
+    return hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def says_the_same(one: str, other: str) -> bool:
     """Whether two texts differ only in how they say it.
 
-    Free to differ are capitals, punctuation, word order, the endings -s and -ing, articles
-    and fillers. Names, numbers and the order they come in must agree, and so must every
-    other word: a negation, a tense, a preposition or a synonym makes two texts different.
+    Free to differ are punctuation, "the", fillers, and capitals of ordinary words; a time, a
+    place or a clause may stand first or last ("on Monday …"), and two in a list in either order
+    ("Ada and Bob"). Every other word must agree, and so must their order: who does what to whom,
+    from where to where. Case counts in what may be a code, a unit, a file or a password.
     """
-    first, second = _words(one), _words(other)
-    soft = _FREE.union(word for word in [*first, *second] if not _is_hard(word))
-    return (
-        _content(first) == _content(second)
-        and _hard(first, soft) == _hard(second, soft)
-        and _scopes(first) == _scopes(second)
-    )
+    if digest(one) == digest(other):
+        return True
+    if _secret(_plain(one)) != _secret(_plain(other)):
+        return False
+    first, second = _read(one), _read(other)
+    if not first.words or sorted(first.words) != sorted(second.words):
+        return False
+    return first.words == second.words or _is_moved(first, second) or _is_relisted(first, second)
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.translate(_QUOTES))
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The words that count, in small letters where case does not, and which are names."""
+
+    words: list[str]
+    names: set[str]
+    commas: int
 
 
-def _scopes(words: list[str]) -> Counter[tuple[str, str]]:
-    """What words such as "only" and "not" stand before."""
-    plain = [word.casefold() for word in words]
-    meant = [_stem(word) for word in plain if word not in _FREE] + [""]
-    return Counter(pair for pair in itertools.pairwise(meant) if pair[0] in _SCOPES)
+def _plain(text: str) -> str:
+    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
+    return " ".join(_QUOTE.sub("", text).split())
 
 
-def _content(words: list[str]) -> Counter[str]:
-    """How often each word that means something occurs, its ending left out."""
-    plain = (word.casefold() for word in words)
-    return Counter(_stem(word) for word in plain if word not in _FREE)
+def _secret(text: str) -> str:
+    """What must agree to the letter; nothing if the text tells no secret."""
+    found = _SECRET.search(text)
+    return _trim(found[1], _BEHIND_SECRET).strip() if found else ""
 
 
-def _hard(words: list[str], soft: frozenset[str]) -> list[str]:
-    """Names and numbers in their order; what is somewhere written small is no name."""
-    return [word.casefold() for word in words if _is_hard(word) and word.casefold() not in soft]
+def _trim(text: str, behind: re.Pattern[str]) -> str:
+    """The text without what is behind it; from its end, so that it takes no longer than that."""
+    return behind.sub("", text[::-1], count=1)[::-1]
 
 
-def _is_hard(word: str) -> bool:
-    return word != word.lower() or any(letter.isdigit() for letter in word)
+def _read(text: str) -> _Text:
+    plain = _PREFACE.sub("", _plain(text))
+    chunks = [part for chunk in plain.split() for part in _parts(chunk)]
+    while chunks and chunks[-1] == ".":
+        chunks.pop()
+    is_shouted = plain == plain.upper() and sum(len(chunk) > 1 for chunk in chunks) > 1
+    folded = [
+        _fold(chunk, chunks[place - 1] if place else "", is_shouted=is_shouted)
+        for place, chunk in enumerate(chunks)
+    ]
+    pairs = [pair for pair in zip(folded, chunks, strict=True) if pair[0] not in _FREE]
+    names = {word for word, chunk in pairs[1:] if chunk != chunk.lower()}
+    return _Text([word for word, _ in pairs], names, plain.count(","))
 
 
-def _stem(word: str) -> str:
-    """The word without the ending that persons of a verb differ in, but not its tenses."""
-    for ending in _ENDINGS:
-        stem = word.removesuffix(ending)
-        if stem != word and stem.isalpha() and len(stem) >= (3 if ending == "s" else 4):
-            doubled = ending == "ing" and stem[-1] == stem[-2]
-            return stem[:-1] if doubled else stem
-    return word
+def _parts(chunk: str) -> Iterator[str]:
+    """A word without the punctuation around it; the end of a sentence is a word of its own."""
+    opened = chunk.strip(_BRACKETS)
+    bare = opened.rstrip(f"{_STOPS}?{_BRACKETS}–—")  # noqa: RUF001 - not the sign in "A-"
+    if not re.match(r"[.!+−-]\w", bare):  # noqa: RUF001 - signs that are part of what follows
+        bare = bare.lstrip(f"{_STOPS}{_BRACKETS}{_DASHES}*•")
+    behind = opened[opened.find(bare) + len(bare) :]
+    if bare:
+        yield f"{bare}," if bare.lower() in {"no", "not"} and "," in behind else bare
+    if "?" in behind:
+        yield "?"
+    elif bare and set(behind) & set(".;:!…"):
+        yield "."
+
+
+def _fold(word: str, before: str, *, is_shouted: bool) -> str:
+    """The word in small letters, unless it may mean something else so."""
+    low = word.lower()
+    if len(word) == 1:
+        return low if low == "i" or (low == "a" and not before) else word
+    parts = re.split(r"['-]", word.removesuffix(","))
+    is_word = all(part.isalpha() or not part for part in parts)
+    is_unit = len(word) <= 3 and any(letter.isdigit() for letter in before)
+    if not is_word or is_unit or low in _NAMES:
+        return word
+    if word.isupper():
+        return low if is_shouted or len(word) > _ACRONYM else word
+    return low if all(part[1:] == part[1:].lower() for part in parts) else word
+
+
+def _is_moved(one: _Text, other: _Text) -> bool:
+    """Whether a time, a place or a clause stands first in one and last in the other."""
+    if not _BOUND.isdisjoint(one.words) or any(word.endswith("n't") for word in one.words):
+        return False
+    return _leads(one, other) or _leads(other, one)
+
+
+def _leads(one: _Text, other: _Text) -> bool:
+    """Whether what moved stands first in one; only there a comma can be the one behind it."""
+    words = one.words
+    if one.commas > 1 or other.commas:
+        return False
+    if words[0] in _TIMES:
+        return other.words == [*words[1:], words[0]]
+    cuts = range(2, min(len(words), _LONGEST)) if words[0] in _PLACES else ()
+    return any(other.words == words[cut:] + words[:cut] for cut in cuts)
+
+
+def _is_relisted(one: _Text, other: _Text) -> bool:
+    """Whether two that "and" connects are exchanged, at the start or the end of the text."""
+    for place in (0, len(one.words) - 3):
+        former, link, latter = one.words[place : place + 3] if len(one.words) > 3 else ("",) * 3
+        exchanged = [*one.words[:place], latter, link, former, *one.words[place + 3 :]]
+        if link == "and" and exchanged == other.words:
+            return _is_list(one, place) and _is_list(other, place)
+    return False
+
+
+def _is_list(text: _Text, place: int) -> bool:
+    """Whether names are connected, or things behind a word that takes some; not deeds."""
+    rest = text.words[:place] + text.words[place + 3 :]
+    if text.commas or not _BOUND.isdisjoint(rest):
+        return False
+    beside = rest[-1] if place else rest[0]
+    if place and beside in _TAKES:
+        return True
+    return text.words[place + 2] in text.names and beside not in text.names

@@ -200,9 +200,11 @@ class _Call:
                 self.read.update(found)
 
     def result(self) -> Any:
-        """What it gave or raised; whoever asks has read what was read for it."""
-        has_read(*self.read)
-        return copy.deepcopy(self.future.result())
+        """Wait for what it gives or raises; whoever asks has read what was read for it."""
+        try:
+            return copy.deepcopy(self.future.result())
+        finally:
+            has_read(*self.read)
 
 
 def _key(name: str, args: dict[str, Any]) -> _Key:

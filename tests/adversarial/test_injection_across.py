@@ -229,7 +229,7 @@ def merged(world, memories, store, saver):
     """Somebody trusted says the same, before it is consolidated."""
     settled(world, memories, store, saver)
     apart = SemanticMemory(store, user_namespace("ada"), near=2)
-    text = f"the door code is 7: {world.page}"
+    text = f"the door code is 7. {world.page}"
     run_blocking(partial(apart.remember, importance=1.0), text)
     report = run_blocking(memories.semantic.consolidate)
     assert len(report.merged) == 1

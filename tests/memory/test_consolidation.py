@@ -10,7 +10,7 @@ from cogwork.memory.ranking import DAY
 from cogwork.memory.semantic import SemanticMemory
 
 NS = ("tests", "ada")
-PLANTED = ["Ada drinks green tea", "Ada drinks the green tea!", "ada is drinking green tea"]
+PLANTED = ["Ada drinks green tea", "Ada drinks the green tea!", "ada also drinks green tea"]
 
 
 class Clock:
@@ -167,7 +167,7 @@ async def test_planted_duplicates_are_merged_and_nothing_else(memory):
     ]
     for fact in facts:
         await plant(memory, fact)
-        await plant(memory, f"{fact.lower().replace('keeps', 'is keeping')}!")
+        await plant(memory, f"Also, {fact.lower()}!")
     report = await memory.consolidate()
     kept = await memory.everything()
     assert len(report.merged) >= 0.95 * len(facts)

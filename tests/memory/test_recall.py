@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory.experience import Experience, Outcome, importance_of
 from cogwork.memory.recall import Memories
+from cogwork.memory.semantic import SemanticMemory
 from cogwork.memory.working import merge_working, working_item
 
 NS = ("tests", "ada")
@@ -111,6 +112,69 @@ async def test_an_impossible_outcome_writes_nothing(memories):
     with pytest.raises(ConfigurationError):
         await memories.learn_from_experience(Experience("a", "b"), Outcome(1, reward=7))
     assert await memories.episodic.recent() == []
+
+
+async def test_what_a_tainted_run_leaves_tells_its_sources_when_it_is_recalled(memories):
+    held = [working_item("The server room is cold", importance=1.0)]
+    (settled,) = await memories.settle(held, taint=["web"])
+    case = Experience("The login times out", "restart the proxy", lessons=("Proxies leak.",))
+    learned = await memories.learn_from_experience(case, Outcome(1), taint=["web", "mail"])
+    assert learned.episode.details["tainted"] == ["mail", "web"]
+    assert (settled.taint, learned.knowledge[0].taint) == (("web",), ("mail", "web"))
+    (clean,) = await memories.settle([working_item("Tea is green", importance=1.0)])
+    assert clean.metadata == {"source": "working"}
+    found = {one.id: one.taint for one in await memories.recall("server room proxies tea", 9)}
+    assert found == {
+        settled.id: ("web",),
+        learned.episode.id: ("mail", "web"),
+        learned.knowledge[0].id: ("mail", "web"),
+        clean.id: (),
+    }
+
+
+async def test_recollections_that_say_the_same_have_the_taint_of_all(memories):
+    text = "The printer needs blue toner"
+    await memories.semantic.remember(text, metadata={"tainted": ["web"]})
+    await memories.episodic.record(text, details={"tainted": ["mail"]})
+    held = [working_item(text, id="w", now=1e9)]
+    (one,) = await memories.recall("blue toner", working=held)
+    assert (one.source, one.taint) == ("working", ("mail", "web"))
+
+
+TEXTS = ("The printer needs blue toner", "the printer needs BLUE toner")
+
+
+@pytest.mark.parametrize("importance", [0.2, 0.8])
+@pytest.mark.parametrize("tainted", [0, 1, 2])
+async def test_near_duplicates_stay_tainted_when_they_are_merged(store, tainted, importance):
+    sources = [source if tainted in (place, 2) else "" for place, source in enumerate("ab")]
+    noted = [{"tainted": [source]} if source else {} for source in sources]
+    memory, apart = SemanticMemory(store, NS), SemanticMemory(store, (*NS, "apart"), near=2)
+    for each in (memory, apart):
+        await each.remember(TEXTS[0], metadata=noted[0])
+        await each.remember(TEXTS[1], metadata=noted[1], importance=importance)
+    assert [len(await each.everything()) for each in (memory, apart)] == [1, 2]
+    report = await SemanticMemory(store, (*NS, "apart")).consolidate()
+    assert len(report.merged) == 1
+    for each in (memory, apart):
+        (one,) = await each.everything()
+        (found,) = await Memories(store, NS, semantic=each).recall("toner")
+        assert found.taint == one.taint != ()
+    assert one.taint == tuple(filter(None, sources))
+
+
+async def test_taint_is_told_whoever_wrote_it_and_however(memories):
+    written = {"tea": True, "toner": "web", "chess": ["a", 7], "zinc": [], "snow": None}
+    for text, tainted in written.items():
+        await memories.semantic.remember(text, metadata={"tainted": tainted})
+    told = {one.text: one.taint for one in await memories.semantic.everything()}
+    assert told == {
+        "tea": ("unknown",),
+        "toner": ("web",),
+        "chess": ("7", "a"),
+        "zinc": (),
+        "snow": (),
+    }
 
 
 @given(unit, st.floats(-1, 1), unit)

@@ -14,9 +14,14 @@ from cogwork.memory.sameness import digest, says_the_same
         ("Ada lives in Paris.", "ada lives in paris"),
         ("The user prefers dark mode", "User prefers the dark mode!"),
         ("Yesterday Ada moved", "Ada moved yesterday"),
-        ("Ada walks to work", "Ada is walking to work"),
-        ("The pump runs at 40 bar", "Note that the pump is running at 40 bar"),
+        ("The pump runs at 40 bar", "Note that the pump runs at 40 bar"),
         ("The tank is at -5 °C", "the tank is at -5 °C!"),
+        ("On Monday, the shop is closed", "The shop is closed on Monday"),
+        ("If it rains the match is off", "The match is off if it rains"),
+        ("Ada and Bob own a boat", "Bob and Ada own a boat"),
+        ("Ada likes tea and coffee", "Ada likes coffee and tea"),
+        ("The password is Hunter2", "the password is Hunter2."),
+        ("BACKUPS RUN AT NIGHT", "Backups run at night"),
     ],
 )
 def test_the_same_said_otherwise_is_the_same(one, other):
@@ -48,6 +53,27 @@ def test_the_same_said_otherwise_is_the_same(one, other):
         ("Ada lives in Paris.", "Ada lives in Paris?"),
         ("The cars are new", "The cares are new"),
         ("x² grows", "x2 grows"),
+        ("Ada is a director", "Ada has a director"),
+        ("The building is old", "The build is old"),
+        ("Ada has cats", "Ada has a cat"),
+        ("A few people came", "Few people came"),
+        ("Delete .env", "Delete env"),
+        ("-5 is the minimum", "5 is the minimum"),
+        ("The blood type is A-", "The blood type is A"),
+        ('The pipe is 5"', "The pipe is 5"),
+        ("No parking is allowed", "No. Parking is allowed"),
+        ("Vitamin A is scarce", "Vitamin is scarce"),
+        ("Call US support", "Call us support"),
+        ("Die Maße sind neu", "Die Masse sind neu"),
+        ("On Monday Ada said Bob left", "Ada said Bob left on Monday"),
+        ("On Monday Ada left. Bob stayed", "Ada left. Bob stayed on Monday"),
+        ("Ada met Bob and Carl left", "Ada met Carl and Bob left"),
+        ("Call Ada Lovelace and Bob", "Call Ada Bob and Lovelace"),
+        ("The pump stopped and restarted", "The pump restarted and stopped"),
+        ("Ada and Bob won 1 and 2 respectively", "Bob and Ada won 1 and 2 respectively"),
+        ("The password is hunter", "The password is hunter!"),
+        ("Hunter is the password", "hunter is the password"),
+        ("This pump leaks", "That pump leaks"),
     ],
 )
 def test_what_differs_in_a_fact_is_not_the_same(one, other):
@@ -59,6 +85,13 @@ def test_what_differs_in_a_fact_is_not_the_same(one, other):
 def test_sameness_is_reflexive_and_symmetric(one, other):
     assert says_the_same(one, one)
     assert says_the_same(one, other) == says_the_same(other, one)
+
+
+@pytest.mark.parametrize("run", [".", "- ", "-", "key ", "on ", "and "])
+def test_long_texts_are_compared_in_a_moment(run):
+    text = run * 20_000
+    assert says_the_same(f"{text}x", f"{text}x ")
+    assert not says_the_same(f"{text}x", f"x{text}y")
 
 
 def test_a_digest_ignores_white_space_and_composition_only():

@@ -81,7 +81,7 @@ async def test_a_store_without_vectors_finds_by_words(kind, clock, tmp_path):
     memory = SemanticMemory(store, NS, clock=clock)
     await memory.remember("Bob plays chess")
     await memory.remember("Ada drinks green tea")
-    await memory.remember("Ada drinks green TEA")
+    await memory.remember("ada drinks green tea")
     assert [m.text for m in await memory.search("chess", k=1)] == ["Bob plays chess"]
     assert {m.text.casefold() for m in await memory.search("green tea")} == {"ada drinks green tea"}
     assert (await memory.consolidate()).merged == ()
@@ -146,10 +146,10 @@ async def test_concurrent_repeats_and_ratings_are_all_counted(memory):
 
 async def test_near_duplicates_are_merged_at_write_and_leave_their_provenance(memory):
     kept = await memory.remember("Ada drinks green tea", metadata={"a": 1}, importance=0.2)
-    again = await memory.remember("Ada drinks green TEA!", metadata={"b": 2}, importance=0.9)
+    again = await memory.remember("ada drinks green tea!", metadata={"b": 2}, importance=0.9)
     assert again.id == kept.id
     assert (again.importance, again.metadata, again.repeats) == (0.9, {"a": 1, "b": 2}, 1)
-    assert [source["text"] for source in again.provenance] == ["Ada drinks green TEA!"]
+    assert [source["text"] for source in again.provenance] == ["ada drinks green tea!"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from cogwork.memory.namespaces import user_namespace
 from cogwork.memory.recall import Memories, Recollection
 from cogwork.nodes.memorize import Fact, draw_facts, make_memorize
 from cogwork.nodes.recall import Recalled, make_recall
+from cogwork.tools.taint import reading, with_taint
 
 ADA = {"configurable": {"user_id": "ada"}}
 
@@ -32,8 +33,8 @@ def store(request):
     return gram_store(request.param)
 
 
-def build(store, **options):
-    builder = StateGraph(State)
+def build(store, schema=State, **options):
+    builder = StateGraph(schema)
     builder.add_node("memorize", make_memorize(**options))
     builder.add_edge(START, "memorize")
     return builder.compile(store=store)
@@ -127,6 +128,23 @@ def test_what_one_user_says_no_other_knows(store):
     assert known(store, "bob") == []
     with pytest.raises(ConfigurationError, match="user_id"):
         graph.invoke({"messages": "I live in Basel."})
+
+
+def test_what_a_tainted_run_memorizes_says_so_and_what_another_does_not(store):
+    graph = build(store, with_taint(State))
+    graph.invoke({"messages": "I live in Basel.", "taint": ["web"]}, ADA)
+    told = [HumanMessage("I own a red boat."), ToolMessage("x", name="web", tool_call_id="1")]
+    build(store).invoke({"messages": told}, ADA)
+    with reading(["mail"]):
+        graph.invoke({"messages": "I work in Zurich."}, ADA)
+    graph.invoke({"messages": "I prefer green tea."}, ADA)
+    found = run_blocking(Memories(store, user_namespace("ada")).semantic.everything)
+    assert {memory.text: memory.taint for memory in found} == {
+        "I live in Basel.": ("web",),
+        "I own a red boat.": ("web",),
+        "I work in Zurich.": ("mail",),
+        "I prefer green tea.": (),
+    }
 
 
 KEPT = [

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 from embedding import HybridStore, gram_store
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -13,6 +15,7 @@ from cogwork.memory.namespaces import user_namespace
 from cogwork.memory.recall import Memories, Recollection
 from cogwork.memory.working import WorkingMemory, token_count, working_item
 from cogwork.nodes.recall import Recalled, make_recall, recalled_prompt
+from cogwork.tools.taint import reading, with_taint
 
 
 class State(TypedDict, total=False):
@@ -30,15 +33,15 @@ def store(request):
     return gram_store(request.param)
 
 
-def tell(store, user, *texts, agent=None):
+def tell(store, user, *texts, agent=None, **noted):
     memories = Memories(store, user_namespace(user, agent))
     for text in texts:
-        run_blocking(memories.semantic.remember, text)
+        run_blocking(partial(memories.semantic.remember, metadata=noted), text)
 
 
-def build(store=None, checkpointer=None, **options):
-    builder = StateGraph(State, Context)
-    builder.add_node("recall", make_recall(**options))
+def build(store=None, checkpointer=None, schema=State, input_schema=None, **options):
+    builder = StateGraph(schema, Context)
+    builder.add_node("recall", make_recall(**options), input_schema=input_schema)
     builder.add_edge(START, "recall")
     return builder.compile(checkpointer, store=store)
 
@@ -131,6 +134,50 @@ def test_agents_have_their_own_view_of_a_user(store):
     assert build(store).invoke({"messages": "tea"}, ada())["recalled"] == []
     assert build(store, agent="other").invoke({"messages": "tea"}, ada())["recalled"] == []
     assert texts(build(store, agent="cook").invoke({"messages": "tea"}, ada()))
+
+
+class Asked(TypedDict):
+    messages: Messages
+
+
+@pytest.mark.parametrize("sees", [None, Asked])
+def test_what_was_drawn_from_untrusted_text_taints_the_run(store, sees):
+    tell(store, "ada", "Ada drinks green tea", tainted=["web"])
+    graph = build(store, schema=with_taint(State), input_schema=sees)
+    result = graph.invoke({"messages": "green tea", "taint": ["mail"]}, ada())
+    assert (result["recalled"][0].taint, result["taint"]) == (("web",), ["mail", "web"])
+    tell(store, "ada", "The server stands in Zurich")
+    assert graph.invoke({"messages": "server in Zurich"}, ada())["taint"] == []
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_whoever_made_the_call_that_it_runs_in_hears_of_it(store, how):
+    tell(store, "ada", "Ada drinks green tea", tainted=["web"])
+    graph = build(store)
+    with reading(()) as found:
+        if how == "invoke":
+            result = graph.invoke({"messages": "green tea"}, ada())
+        else:
+            result = await graph.ainvoke({"messages": "green tea"}, ada())
+    assert found == {"web"}
+    assert "taint" not in result
+
+
+def test_what_does_not_fit_taints_nobody(store):
+    tell(store, "ada", "tea " * 200, tainted=["web"])
+    tell(store, "ada", "Ada drinks green tea")
+    graph = build(store, schema=with_taint(State), max_tokens=20)
+    result = graph.invoke({"messages": "green tea"}, ada())
+    assert (texts(result), result["taint"]) == (["Ada drinks green tea"], [])
+
+
+def test_a_checkpoint_keeps_the_taint_of_what_was_recalled(store, tmp_path):
+    tell(store, "ada", "Ada drinks green tea", tainted=["web"])
+    with create_checkpointer(f"sqlite:///{tmp_path}/runs.sqlite") as saver:
+        graph = build(store, with_state_types(saver, State))
+        graph.invoke({"messages": "green tea"}, ada(thread_id="1"))
+        (kept,) = graph.get_state(ada(thread_id="1")).values["recalled"]
+        assert [*kept.taint] == ["web"]  # a checkpoint has lists only
 
 
 HOSTILE = ["ada", "Ada", "ad", "*", "..", "ada.shared", "%61da", "ada\x00", "", "memories", "$ne"]

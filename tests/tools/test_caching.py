@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Annotated, Any
 
 import pytest
@@ -15,6 +16,7 @@ from cogwork.core.errors import ConfigurationError
 from cogwork.graphs.react import create_react_agent
 from cogwork.tools.base import tool, with_spec
 from cogwork.tools.caching import CacheInfo, ToolCache
+from cogwork.tools.taint import has_read, reading
 
 
 class Source:
@@ -31,6 +33,7 @@ class Source:
         def look(what: str, size: int = 1) -> dict[str, Any]:
             """Look something up."""
             self.read.append((what, size))
+            has_read(f"about {what}")
             assert self.gate.wait(10)
             if self.faults:
                 raise self.faults.pop()
@@ -43,6 +46,7 @@ class Source:
         async def look(what: str) -> str:
             """Look something up."""
             self.read.append(what)
+            has_read(f"about {what}")
             while not self.gate.is_set():
                 await asyncio.sleep(0.001)
             if self.faults:
@@ -203,3 +207,54 @@ def test_agents_share_it_and_tools_of_others_may_be_cached(source: Source):
         state = create_react_agent(model, [cached]).invoke({"messages": "look"})
         assert state["messages"][-2].text == "A"
     assert source.read == ["a"]
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_who_is_answered_from_it_has_read_what_the_call_read(source: Source, how: str):
+    cache = ToolCache()
+    look = (source.tool if how == "invoke" else source.async_tool)(cache)
+    for what in ("a", "a", "b", "a"):
+        with reading(["mine"]) as found:
+            call = getattr(look, how)({"what": what})
+            await call if how == "ainvoke" else None
+        assert found == {f"about {what}"}
+    assert cache.info().hits == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_that_waited_for_it_have_read_it_too(source: Source, fails: bool):
+    source.gate.clear()
+    source.faults = [ConnectionError("away")] if fails else []
+    cache = ToolCache()
+    look = source.tool(cache)
+
+    def ask() -> set[str]:
+        with reading(()) as found, suppress(ConnectionError):
+            look.invoke({"what": "a"})
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask) for _ in range(4)]
+        while cache.info().coalesced < 3:
+            pass
+        source.gate.set()
+    assert [each.result() for each in asked] == [{"about a"}] * 4
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_so_have_tasks(source: Source, fails: bool):
+    source.gate.clear()
+    source.faults = [ConnectionError("away")] if fails else []
+    cache = ToolCache()
+    look = source.async_tool(cache)
+
+    async def ask() -> set[str]:
+        with reading(()) as found, suppress(ConnectionError):
+            await look.ainvoke({"what": "a"})
+        return found
+
+    asked = [asyncio.create_task(ask()) for _ in range(4)]
+    while cache.info().coalesced < 3:
+        await asyncio.sleep(0)
+    source.gate.set()
+    assert await asyncio.gather(*asked) == [{"about a"}] * 4
