@@ -9,19 +9,17 @@ rather than made up.
 """
 
 import json
-import math
 import numbers
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Set
-from dataclasses import fields, is_dataclass
 from decimal import Decimal
-from enum import Enum
 from fractions import Fraction
-from typing import Any
+from operator import ne
+from typing import Any, NamedTuple
 
 from langchain_core.embeddings import Embeddings
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 __all__ = ["cluster_texts", "normalized", "number_in"]
 
@@ -52,7 +50,7 @@ _HARD = frozenset(
         *("fail", "fails", "failed", "lack", "lacks", "yes", "off", "out", "against", "two"),
         *("three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
         *("twenty", "thirty", "forty", "fifty", "hundred", "thousand", "million", "billion"),
-        *("half", "twice", "before", "after", "from", "to"),
+        *("half", "twice", "before", "after"),
     }
 )
 
@@ -70,32 +68,41 @@ def normalized(value: Any) -> str | None:
         >>> normalized("1,000") == normalized(1e3), normalized("Yes.") == normalized(" yes")
         (True, True)
     """
-    if value is None or (isinstance(value, float | Decimal) and not math.isfinite(value)):
+    if value is None or (isinstance(value, float | Decimal) and not Decimal(value).is_finite()):
         return None
     number = number_in(value)
     if number is not None:
-        return f"n:{number}"
+        return f"n:{number.numerator:x}/{number.denominator:x}"
     if isinstance(value, bool | str):
         return f"t:{_plain(str(value))}"
-    if isinstance(value, Enum):
-        return normalized(value.value)
-    return f"s:{json.dumps(_structure(value))}"
+    parts = sorted(value, key=repr) if isinstance(value, Set) else value
+    parts = to_jsonable_python(parts, bytes_mode="base64", inf_nan_mode="constants", fallback=repr)
+    if isinstance(parts, Mapping):
+        return f"s:{json.dumps({key: normalized(parts[key]) for key in sorted(parts)})}"
+    return (
+        f"s:{json.dumps([*map(normalized, parts)])}"
+        if isinstance(parts, list)
+        else normalized(parts)
+    )
 
 
 def number_in(value: Any) -> Fraction | None:
     """Return the exact number that a value is or spells; None for what is no finite number."""
     if isinstance(value, str):
-        text = value.translate(_INVISIBLE).strip().removesuffix(".")
-        is_number = len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text)
-        return Fraction(text.replace(",", "")) if is_number else None
-    if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal):
+        value = value.translate(_INVISIBLE).strip().removesuffix(".")
+        if len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
+            return None
+        return Fraction(value.replace(",", ""))
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return Fraction(int(value))
+    if not isinstance(value, Decimal | numbers.Real) or isinstance(value, bool):
         return None
-    if isinstance(value, numbers.Rational):
-        return Fraction(int(value.numerator), int(value.denominator))
-    if not math.isfinite(value) or abs(Decimal(value).adjusted()) > _LONGEST_NUMBER:
-        return None
+    if isinstance(value, Fraction):
+        return value
     # As it is written, so that 0.1 is a tenth.
-    return Fraction(value if isinstance(value, Decimal) else repr(float(value)))
+    exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
+    is_small = exact.is_finite() and abs(exact.adjusted()) <= _LONGEST_NUMBER
+    return Fraction(exact) if is_small else None
 
 
 def cluster_texts(
@@ -149,22 +156,35 @@ def _similarities(
     said = [_said(text) for text in order]
     near = np.zeros(cosines.shape)
     for one, other in np.argwhere(np.triu(cosines >= threshold, 1)).tolist():
-        (hard, words), (other_hard, other_words) = said[one], said[other]
-        if hard == other_hard and (
-            words <= other_words
-            or other_words <= words
-            or (same is not None and same(order[one], order[other]))
+        if _agree(said[one], said[other]) or (
+            same is not None
+            and said[one].hard == said[other].hard
+            and same(order[one], order[other])
         ):
             near[one, other] = near[other, one] = cosines[one, other]
     return near
 
 
-def _said(text: str) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The words that must agree, in their order; and the others, without endings."""
+class _Said(NamedTuple):
+    """Words that must agree, and the others without endings; both in their order."""
+
+    hard: tuple[str, ...]
+    soft: tuple[str, ...]
+    words: frozenset[str]
+
+
+def _said(text: str) -> _Said:
     words = [word.casefold() for word in _WORD.findall(text)]
-    hard = tuple(word for word in words if _is_hard(word))
-    rest = (word for word in words if word not in _FREE and not _is_hard(word))
-    return hard, frozenset(_stem(word) for word in rest)
+    soft = [_stem(word) for word in words if word not in _FREE and not _is_hard(word)]
+    return _Said(tuple(filter(_is_hard, words)), tuple(soft), frozenset(soft))
+
+
+def _agree(one: _Said, other: _Said) -> bool:
+    """Whether one says no more than the other, and no two words changed places."""
+    if one.hard != other.hard or not (one.words <= other.words or other.words <= one.words):
+        return False
+    moved = sum(map(ne, one.soft, other.soft))
+    return moved != 2 or len(one.soft) != len(other.soft)
 
 
 def _is_hard(word: str) -> bool:
@@ -192,17 +212,3 @@ def _plain(text: str) -> str:
     keeps = any(letter.isdigit() for letter in text)
     words = [w if keeps and len(w) <= _UNIT else w.casefold() for w in text.split()]
     return unicodedata.normalize("NFC", " ".join(words))
-
-
-def _structure(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        value = dict(value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        value = {each.name: getattr(value, each.name) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {"map": sorted([str(key), normalized(part)] for key, part in value.items())}
-    if isinstance(value, Set):
-        return {"set": sorted(str(normalized(part)) for part in value)}
-    if isinstance(value, list | tuple):
-        return [normalized(part) for part in value]
-    return {type(value).__name__: repr(value)}
