@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fresh
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -36,14 +37,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs_as_it_is_written(code, tmp_path):
     shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "notebooks" / "data")
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ran = fresh.run(code=code)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip()
 
@@ -51,7 +45,7 @@ def test_an_example_runs_as_it_is_written(code, tmp_path):
 def test_the_readme_example_finds_the_answer(tmp_path):
     shutil.copytree(ROOT / "notebooks" / "data", tmp_path / "notebooks" / "data")
     (code, *_) = CODE.findall((ROOT / "README.md").read_text())
-    said = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True)
+    said = subprocess.check_output([sys.executable, "-W", "error", "-c", code], text=True)
     assert "2666.612" in said.splitlines()[-1]
 
 
@@ -79,8 +73,7 @@ def test_every_link_leads_somewhere(path):
 
 @pytest.mark.parametrize("name", ["react", "plan"])
 def test_the_picture_of_the_graph_is_the_graph(name):
-    cogwork = Path(sys.executable).parent / "cogwork"
-    drawn = subprocess.check_output([cogwork, "show", name, "--format", "svg"], text=True)
+    drawn = fresh.run("show", name, "--format", "svg").stdout
     assert (ROOT / "docs" / "images" / f"{name}.svg").read_text() == drawn
 
 

@@ -9,13 +9,19 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import fresh
 import pytest
 from openai_server import OpenAIServer, call_tools, say, stall
 
 COGWORK = str(Path(sys.executable).parent / "cogwork")
 
 
-def cogwork(*args, env=None, **options):
+def cogwork(*args, env=None):
+    return fresh.run(*args, env={**(env or {}), "COLUMNS": "200"})
+
+
+def installed(*args, env=None):
+    """The command that the package installs, from its first import on."""
     return subprocess.run(
         [COGWORK, *args],
         capture_output=True,
@@ -23,7 +29,6 @@ def cogwork(*args, env=None, **options):
         timeout=60,
         check=False,
         env={**os.environ, **(env or {}), "COLUMNS": "200"},
-        **options,
     )
 
 
@@ -59,7 +64,7 @@ def test_json_holds_the_answer_the_reason_and_the_steps():
 
 
 def test_graphs_are_listed():
-    assert "react" in cogwork("graphs").stdout
+    assert "react" in installed("graphs").stdout
     listed = json.loads(cogwork("graphs", "--json").stdout)
     assert {"react", "plan"} <= {graph["name"] for graph in listed}
 
@@ -200,10 +205,7 @@ main()
 
 def test_a_question_of_a_tool_is_told_and_answered():
     def run(*args):
-        command = [sys.executable, "-c", ASKS, "run", "react", "--thread", "t", "--tool", "send"]
-        return subprocess.run(
-            [*command, *args], capture_output=True, text=True, timeout=60, check=False
-        )
+        return fresh.run("run", "react", "--thread", "t", "--tool", "send", *args, code=ASKS)
 
     asked = run('Send the text "hello".')
     assert asked.returncode == 3
@@ -220,7 +222,7 @@ def test_a_question_of_a_tool_is_told_and_answered():
 
 def test_a_terminal_without_unicode_is_no_obstacle():
     env = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    ran = cogwork("run", "react", "What is 6 * 7?", env=env)
+    ran = installed("run", "react", "What is 6 * 7?", env=env)
     assert ran.returncode == 0, ran.stderr
     assert "42" in ran.stdout
 

@@ -1,0 +1,16 @@
+"""The process whose forks `fresh` hands out."""
+
+from importlib import import_module
+
+from forks import serve
+from fresh import become
+
+for name in (
+    *("cogwork.runtime.cli", "cogwork.runtime.run", "cogwork.runtime.building"),
+    *("cogwork.core.topology", "cogwork.core.offline", "cogwork.memory", "cogwork.tools"),
+    *("cogwork.graphs.react", "cogwork.graphs.plan_execute", "cogwork.tools.files"),
+):
+    import_module(name)
+
+if __name__ == "__main__":
+    serve(become)
