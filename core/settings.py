@@ -94,6 +94,7 @@ class Settings(BaseSettings):
             starts at the working folder.
         store: Folder of the memories, or a URL for `cogwork.memory.ChromaStore`; a relative
             path starts at the working folder.
+        tasks: Where `cogwork tasks` keeps its tasks, a URL for `cogwork.runtime.tasks.Runner`.
         root: The folder that file tools may touch.
         max_steps: Turns of an agent before it must answer from what it found.
         tool_timeout: Seconds that one tool call may take.
@@ -121,6 +122,7 @@ class Settings(BaseSettings):
     embeddings: str = "static"
     checkpointer: str = "sqlite:///.cogwork/checkpoints.sqlite"
     store: str = ".cogwork/memory"
+    tasks: str = "sqlite:///.cogwork/tasks.sqlite"
     root: Annotated[Path, AfterValidator(_expand_home)] = Path()
     max_steps: Annotated[int, _Number, Field(ge=1)] = 10
     tool_timeout: Seconds = 60

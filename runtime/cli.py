@@ -1,4 +1,4 @@
-"""The command line: `cogwork run | graphs | show | memory | audit | doctor`.
+"""The command line: `cogwork run | graphs | show | memory | tasks | worker | audit | doctor`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
 person's answer; 130 interrupted.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cogwork.core.errors import CogworkError, ConfigurationError, redact
-from cogwork.runtime import audit, memory
+from cogwork.runtime import audit, memory, task_commands
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -32,6 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(memory.app)
 app.add_typer(audit.app)
+app.add_typer(task_commands.app)
+app.command("worker")(task_commands.worker_command)
 
 
 def _tell_version(wanted: bool) -> None:

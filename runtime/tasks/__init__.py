@@ -1,0 +1,7 @@
+"""Graphs run as tasks: submitted, bounded, watched, cancelled, continued after a crash."""
+
+from cogwork.runtime.tasks.runner import Runner
+from cogwork.runtime.tasks.task import Priority, Task, TaskEvent
+from cogwork.runtime.tasks.workers import Alert
+
+__all__ = ["Alert", "Priority", "Runner", "Task", "TaskEvent"]

@@ -1,0 +1,188 @@
+"""One task at work: its graph is run from where its checkpoint is to its end, or to a pause."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.errors import GraphDrained
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import RunControl
+from langgraph.types import Command, StateSnapshot
+
+from cogwork.core.errors import CogworkError, ConfigurationError, redact
+from cogwork.memory.checkpoints import with_state_types
+from cogwork.runtime.tasks.progress import Progress
+from cogwork.runtime.tasks.task import State, Task
+
+__all__ = ["Ended", "Graph", "Running", "Wish", "bound", "config_of", "serde_of"]
+
+Graph: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
+Wish: TypeAlias = Literal["cancel", "pause", "stop"]
+
+_AFTER_WISH: dict[Wish, State] = {"cancel": "cancelled", "pause": "paused", "stop": "pending"}
+_MOST = 200  # events that wait to be written
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: the state of its task, and what else is known."""
+
+    state: State
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Running:
+    """A task while it runs.
+
+    Args:
+        task: Which.
+        graph: With a checkpointer.
+        given: Its input.
+        answers: Of persons, by the ids of questions.
+    """
+
+    def __init__(
+        self, task: Task, graph: Graph, given: Any, answers: Mapping[str, Any] | None = None
+    ) -> None:
+        self.task = task
+        self.heard = time.monotonic()
+        self.progress = Progress(task.progress)
+        self.wish: Wish | None = None
+        self._graph = graph
+        self._given = given
+        self._answers = answers
+        self._control = RunControl()
+        self._told: list[tuple[str, Any]] = []
+        self._work: asyncio.Task[Ended] | None = None
+
+    def start(self) -> "asyncio.Task[Ended]":
+        """Start it on the loop of the caller."""
+        self._work = asyncio.create_task(self._run(), name=f"task {self.task.id}")
+        return self._work
+
+    def want(self, wish: Wish) -> None:
+        """Cancel it at once; or pause or stop it where its next checkpoint is."""
+        if self.wish == "cancel":
+            return
+        self.wish = wish
+        if wish == "cancel":
+            self.break_off()
+        else:
+            self._control.request_drain(wish)
+
+    def break_off(self) -> None:
+        """End it now; what it has recorded stays."""
+        if self._work is not None:
+            self._work.cancel()
+
+    def take_events(self) -> list[tuple[str, Any]]:
+        """Return what happened since the last call."""
+        told, self._told = self._told, []
+        return told
+
+    async def _run(self) -> Ended:
+        left = None if self.task.timeout is None else max(self.task.timeout - self.task.ran, 0)
+        try:
+            async with asyncio.timeout(left) as limit:
+                return await self._follow()
+        except asyncio.CancelledError:
+            if self.wish is None:
+                raise
+            return Ended(_AFTER_WISH[self.wish])
+        except GraphDrained as drained:
+            return Ended("paused" if drained.reason == "pause" else "pending")
+        except TimeoutError as error:
+            if limit.expired():
+                return Ended("failed", {"error": f"it ran longer than {self.task.timeout:g} s"})
+            return Ended("failed", {"error": _told(error)})
+        except Exception as error:  # noqa: BLE001 - whatever a graph raises ends its task, not the runner
+            return Ended("failed", {"error": _told(error)})
+
+    async def _follow(self) -> Ended:
+        config = config_of(self.task)
+        snapshot = await self._graph.aget_state(config)
+        stream = self._graph.astream(
+            self._input(snapshot),
+            config,
+            stream_mode=["updates", "custom"],
+            subgraphs=True,
+            durability="sync",
+            control=self._control,
+        )
+        async for namespace, mode, event in cast("AsyncIterator[tuple[Any, str, Any]]", stream):
+            self._hear(namespace, mode, event)
+        snapshot = await self._graph.aget_state(config)
+        if snapshot.interrupts:
+            asked = [{"id": each.id, "value": each.value} for each in snapshot.interrupts]
+            return Ended("paused", {"questions": asked})
+        return Ended("completed")
+
+    def _input(self, snapshot: StateSnapshot) -> Any:
+        if not snapshot.created_at:
+            return self._given
+        # After a crash the answer may have been heard already, and another question wait.
+        open_ = {each.id for each in snapshot.interrupts}
+        answers = {key: said for key, said in (self._answers or {}).items() if key in open_}
+        return Command(resume=answers) if answers else None
+
+    def _hear(self, namespace: tuple[str, ...], mode: Any, event: Any) -> None:
+        if mode == "custom":
+            self.progress.custom(event)
+            self._tell("step" if _is_step(event) else "custom", event)
+            return
+        for name in event:
+            if not name.startswith("__"):
+                if not namespace:
+                    self.progress.node(name)
+                self._tell("node", {"node": "/".join([*map(_node, namespace), name])})
+
+    def _tell(self, kind: str, data: Any) -> None:
+        self.heard = time.monotonic()
+        if len(self._told) < _MOST:
+            self._told.append((kind, data))
+
+
+def bound(graph: Graph, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
+    """Return the graph with a checkpointer: its own if it was compiled with one."""
+    if isinstance(graph.checkpointer, BaseCheckpointSaver):
+        return graph
+    builder = graph.builder
+    saver = with_state_types(
+        checkpointer, builder.state_schema, builder.input_schema, builder.output_schema
+    )
+    return graph.copy({"checkpointer": saver})
+
+
+def serde_of(graph: Graph) -> SerializerProtocol:
+    """Return what turns a graph's input into bytes and back."""
+    saver = graph.checkpointer
+    if not isinstance(saver, BaseCheckpointSaver):
+        raise ConfigurationError(f"graph '{graph.name}' has no checkpointer of its own")
+    return saver.serde
+
+
+def config_of(task: Task) -> RunnableConfig:
+    """Return the config that a task's graph runs with."""
+    return {
+        "configurable": {"thread_id": task.id},
+        "metadata": {"task_id": task.id, "trace_id": task.trace},
+    }
+
+
+def _is_step(event: Any) -> bool:
+    return isinstance(event, Mapping) and event.get("type") == "step"
+
+
+def _node(namespace: str) -> str:
+    return namespace.partition(":")[0]
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, CogworkError):
+        return error.safe_message()
+    return redact(f"{type(error).__name__}: {error}")

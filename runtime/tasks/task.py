@@ -1,0 +1,118 @@
+"""What is known of a task, and which states follow which."""
+
+from enum import IntEnum
+from typing import Any, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from cogwork.core.errors import TaskError
+
+__all__ = ["ENDED", "Phase", "Priority", "State", "Task", "TaskEvent", "require_transition"]
+
+State: TypeAlias = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
+Phase: TypeAlias = Literal["planning", "executing", "reasoning"]
+
+ENDED: Final[tuple[State, ...]] = ("completed", "failed", "cancelled")
+
+_FOLLOWS: Final[dict[State, tuple[State, ...]]] = {
+    "pending": ("running", "paused", "cancelled"),
+    "running": ("pending", "paused", "completed", "failed", "cancelled"),
+    "paused": ("pending", "cancelled"),
+    "completed": (),
+    "failed": (),
+    "cancelled": (),
+}
+
+
+class Priority(IntEnum):
+    """Which of the waiting tasks goes first."""
+
+    low = 0
+    normal = 10
+    high = 20
+    critical = 30
+
+
+class Task(BaseModel):
+    """A run of a graph, from when it was submitted.
+
+    Attributes:
+        id: Names it; its checkpoints are those of the thread of this name.
+        graph: What runs, by its name in the runner.
+        state: Running ones went back to pending when their runner stopped.
+        phase: What a running task does, by the node it is in.
+        priority: Higher ones go first.
+        progress: From 0 to 1; counted where the graph tells its steps, else guessed.
+        parent: The task that submitted it; it is cancelled with it.
+        trace: The id that a task shares with its parents and children.
+        timeout: Seconds that it may run, pauses and waiting not counted.
+        ran: Seconds that it has run, before the present start.
+        attempts: How often it was started.
+        created: Seconds since the epoch, as all times.
+        started: When it was last started.
+        ended: When it came to its end.
+        touched: When it was last heard of.
+        error: Why it failed.
+        questions: What a paused task asks, `{"id", "value"}` each; empty where somebody
+            paused it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    graph: str
+    state: State = "pending"
+    phase: Phase | None = None
+    priority: int = Priority.normal
+    progress: float = 0.0
+    parent: str | None = None
+    trace: str
+    timeout: float | None = None
+    ran: float = 0.0
+    attempts: int = 0
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    touched: float
+    error: str | None = None
+    questions: tuple[Any, ...] = ()
+
+    def duration(self, now: float) -> float:
+        """Return the seconds that it has run until now."""
+        return self.ran + (now - self.started if self.state == "running" and self.started else 0.0)
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return about how long it will still run; None while nothing can be said."""
+        if self.state != "running" or not 0 < self.progress < 1:
+            return None
+        return self.duration(now) * (1 - self.progress) / self.progress
+
+
+class TaskEvent(BaseModel):
+    """Something that happened to a task.
+
+    Attributes:
+        number: Counts up within the task, from 1.
+        at: Seconds since the epoch.
+        kind: `state`, `node` (one has ended), `step` and `custom` (what the graph told).
+        data: What it says.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    at: float
+    kind: str
+    data: Any
+
+
+def require_transition(task: str, before: State, after: State) -> None:
+    """Refuse a change of state that is not foreseen.
+
+    Raises:
+        TaskError: It is not; both states are named.
+    """
+    if after not in _FOLLOWS[before]:
+        possible = ", ".join(_FOLLOWS[before])
+        then = f"it can become {possible}" if possible else "it has ended"
+        raise TaskError(f"task '{task}' is {before} and cannot become {after}; {then}")

@@ -1,0 +1,250 @@
+"""The loop that starts pending tasks, watches them, and puts down what becomes of them."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from cogwork.core.errors import CogworkError
+from cogwork.runtime.tasks.liveness import Presence
+from cogwork.runtime.tasks.records import Records
+from cogwork.runtime.tasks.running import Ended, Graph, Running, Wish, serde_of
+from cogwork.runtime.tasks.task import Task
+
+__all__ = ["Alert", "Limits", "Workers"]
+
+_TICK: Final = 0.25  # seconds between looks at wishes, progress and pending tasks
+_CARE: Final = 1.0  # seconds between looks for runners that died
+
+Kind: TypeAlias = Literal["stalled", "failed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something about a task that somebody should know.
+
+    Attributes:
+        kind: `stalled`, `failed`, or `refused`: none may start, as `admit` says.
+        task: Which; None for all.
+        message: What is the matter.
+    """
+
+    kind: Kind
+    task: Task | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many tasks run at once, and after how many silent seconds one is said to stall."""
+
+    max_concurrency: int
+    stall_after: float
+
+
+class Workers:
+    """Runs tasks on a loop of its own thread.
+
+    Args:
+        records: Of the tasks.
+        graph: Makes or returns the graph of a name.
+        names: Of the graphs that can run here.
+        folder: Where runners of the same file leave signs of life.
+        limits: For all of them.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        graph: Callable[[str], Graph],
+        names: Sequence[str],
+        folder: Path,
+        limits: Limits,
+    ) -> None:
+        self.admit: Callable[[], str | None] | None = None
+        self.on_alert: Callable[..., None] | None = None
+        self._records = records
+        self._graph = graph
+        self._names = names
+        self._limits = limits
+        self._folder = folder
+        self._running: dict[str, Running] = {}
+        self._ends: set[asyncio.Task[None]] = set()
+        self._alerted: set[str] = set()
+        self._changed = threading.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        # Apart from the loop's own threads, in which synchronous nodes may be stuck.
+        self._writers = ThreadPoolExecutor(2, "cogwork-tasks")
+
+    def start(self) -> None:
+        """Start the loop; nothing happens if it runs."""
+        if self._thread is not None:
+            return
+        self._presence = Presence(self._folder)
+        self._owner = self._presence.owner
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(ready,), name="cogwork-runner", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+
+    def stop(self, grace: float) -> None:
+        """Drain and end the loop."""
+        if self._thread is not None and self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._drain, grace)
+            self._thread.join()
+            self._presence.leave()
+        self._writers.shutdown()
+        self._notify()
+
+    def wake(self) -> None:
+        """Look at once for pending tasks."""
+        if self._loop is not None and not self._stopping:
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(self._due.set)
+        self._notify()
+
+    def want(self, key: str, wish: Wish) -> None:
+        """Hand a wish to a task that runs here."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._hand, key, wish)
+
+    def wait_for_change(self, seconds: float) -> None:
+        """Wait until something changed here, or so long."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def _run(self, ready: threading.Event) -> None:
+        # Not `asyncio.run`, which waits for threads, in which a cancelled node may be stuck.
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self._serve(ready))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._due = asyncio.Event()
+        cared = -_CARE
+        ready.set()
+        while not self._stopping or self._running:
+            now = time.monotonic()
+            if now - cared >= _CARE:
+                await self._write(self._care)
+                cared = now
+            await self._look()
+            await self._tell()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), _TICK)
+            self._due.clear()
+        await asyncio.gather(*self._ends)
+
+    def _care(self) -> None:
+        """Take over what dead runners ran."""
+        owners = self._records.owners()
+        if dead := [owner for owner in owners if not self._presence.lives(owner)]:
+            self._records.requeue(dead)
+
+    async def _look(self) -> None:
+        """Start what may start, and hear what other processes want."""
+        for key, wish in (await self._write(self._records.wishes, self._owner)).items():
+            self._hand(key, wish)
+        while not self._stopping and len(self._running) < self._limits.max_concurrency:
+            if self.admit is not None and (reason := self.admit()):
+                self._alert("refused", None, reason)
+                return
+            task = await self._write(self._records.claim, self._owner, self._names)
+            if task is None:
+                return
+            await self._begin(task)
+
+    async def _begin(self, task: Task) -> None:
+        try:
+            graph = await self._write(self._graph, task.graph)
+            given, answers = await self._write(self._records.input_of, task.id)
+            running = Running(task, graph, serde_of(graph).loads_typed(given), answers)
+        except Exception as error:  # noqa: BLE001 - a graph that cannot be made fails its task
+            told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
+            await self._end(task, Ended("failed", {"error": f"it could not start: {told}"}))
+            return
+        self._running[task.id] = running
+        end = asyncio.create_task(self._see_to(running))
+        self._ends.add(end)
+        end.add_done_callback(self._ends.discard)
+
+    async def _see_to(self, running: Running) -> None:
+        try:
+            ended = await running.start()
+        except asyncio.CancelledError:
+            ended = Ended("pending")
+        finally:
+            del self._running[running.task.id]
+        if events := running.take_events():
+            told = {running.task.id: (running.progress.share, running.progress.phase)}
+            await self._write(self._records.tell, self._owner, told, {running.task.id: events})
+        await self._end(running.task, ended)
+        self._due.set()
+
+    async def _end(self, task: Task, ended: Ended) -> None:
+        await self._write(
+            lambda: self._records.change(
+                task.id, ended.state, owner=self._owner, **{"answer": None, **ended.values}
+            )
+        )
+        self._notify()
+        if ended.state == "failed":
+            self._alert("failed", task, str(ended.values.get("error")))
+
+    async def _tell(self) -> None:
+        """Write down progress and events, and look for tasks that say nothing."""
+        progress, events = {}, {}
+        for key, running in self._running.items():
+            if told := running.take_events():
+                progress[key] = (running.progress.share, running.progress.phase)
+                events[key] = told
+        if events:
+            await self._write(self._records.tell, self._owner, progress, events)
+            self._notify()
+        for key, running in list(self._running.items()):
+            silent = time.monotonic() - running.heard
+            if silent > self._limits.stall_after and key not in self._alerted:
+                self._alerted.add(key)
+                self._alert("stalled", running.task, f"it has said nothing for {silent:.0f} s")
+
+    def _hand(self, key: str, wish: Wish) -> None:
+        running = self._running.get(key)
+        if running is not None and running.wish != wish:
+            running.want(wish)
+
+    def _drain(self, grace: float) -> None:
+        self._stopping = True
+        for running in self._running.values():
+            running.want("stop")
+        asyncio.get_running_loop().call_later(grace, self._break_off)
+        self._due.set()
+
+    def _break_off(self) -> None:
+        for running in self._running.values():
+            running.break_off()
+
+    def _alert(self, kind: Kind, task: Task | None, message: str) -> None:
+        if self.on_alert is not None:
+            with contextlib.suppress(Exception):  # whoever listens must not stop the runner
+                self.on_alert(Alert(kind, task, message))
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    async def _write(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._writers, function, *args)

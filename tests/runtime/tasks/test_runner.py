@@ -1,0 +1,344 @@
+"""Graphs as tasks: real graphs on real files, in this process."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from langgraph.graph import START, StateGraph
+from langgraph.types import interrupt
+from typing_extensions import TypedDict
+
+from cogwork.core.errors import ConfigurationError, TaskError
+from cogwork.runtime.tasks import Priority, Runner
+
+
+class State(TypedDict, total=False):
+    x: int
+    said: Any
+
+
+def graph_of(*nodes: Any) -> Any:
+    builder = StateGraph(State)
+    builder.add_sequence([(f"n{place}", node) for place, node in enumerate(nodes)])
+    builder.add_edge(START, "n0")
+    return builder.compile()
+
+
+async def add(state: State) -> State:
+    return {"x": state["x"] + 1}
+
+
+class Gate:
+    """A node that waits until it is opened, and counts who came."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.came = threading.Semaphore(0)
+        self.seen: list[Any] = []
+        self.inside = self.most = 0
+
+    async def __call__(self, state: State) -> State:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        self.seen.append(state.get("x"))
+        self.came.release()
+        try:
+            while not self.open.is_set():
+                await asyncio.sleep(0.002)
+        finally:
+            self.inside -= 1
+        return {"said": "through"}
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+def runner(graphs: dict[str, Any], **options: Any) -> Runner:
+    return Runner("sqlite:///tasks.db", graphs, **options)
+
+
+def test_a_task_gives_what_its_graph_gives():
+    with runner({"add": graph_of(add, add)}) as tasks:
+        key = tasks.submit("add", {"x": 1})
+        assert tasks.result(key, 10) == {"x": 3}
+        done = tasks.status(key)
+        assert (done.state, done.progress, done.attempts) == ("completed", 1.0, 1)
+        assert done.created <= done.started <= done.ended
+        assert done.duration(done.ended) == pytest.approx(done.ended - done.started)
+        told = [event.data for event in tasks.events(key)]
+        assert [each["node"] for each in told if "node" in each] == ["n0", "n1"]
+        assert [each["state"] for each in told if "state" in each] == [
+            "pending",
+            "running",
+            "completed",
+        ]
+
+
+async def test_a_task_is_awaited_without_holding_up_the_loop():
+    with runner({"add": graph_of(add)}) as tasks:
+        keys = [tasks.submit("add", {"x": number}) for number in range(10)]
+        async with asyncio.timeout(10):
+            results = await asyncio.gather(*map(tasks.aresult, keys))
+        assert [each["x"] for each in results] == list(range(1, 11))
+
+
+def test_more_than_allowed_never_run_at_once(gate):
+    with runner({"gate": graph_of(gate)}, max_concurrency=3) as tasks:
+        keys = [tasks.submit("gate", {"x": number}) for number in range(9)]
+        for _ in range(3):
+            assert gate.came.acquire(timeout=10)
+        assert tasks.counts() == {"running": 3, "pending": 6}
+        gate.open.set()
+        for key in keys:
+            tasks.result(key, 10)
+    assert gate.most == 3
+
+
+def test_of_what_waits_the_higher_priority_goes_first_then_the_older(gate):
+    with runner({"gate": graph_of(gate)}, max_concurrency=1) as tasks:
+        first = tasks.submit("gate", {"x": 0})
+        assert gate.came.acquire(timeout=10)
+        orders = [Priority.low, Priority.critical, Priority.normal, Priority.critical]
+        keys = [tasks.submit("gate", {"x": n}, priority=p) for n, p in enumerate(orders, 1)]
+        gate.open.set()
+        for key in (first, *keys):
+            tasks.result(key, 10)
+    assert gate.seen == [0, 2, 4, 3, 1]
+
+
+def test_a_cancelled_task_ends_at_once_and_takes_those_that_belong_to_it_along(gate):
+    with runner({"gate": graph_of(gate)}, max_concurrency=1) as tasks:
+        parent = tasks.submit("gate", {"x": 1})
+        assert gate.came.acquire(timeout=10)
+        child = tasks.submit("gate", {"x": 2}, parent=parent)
+        assert tasks.status(child).trace == tasks.status(parent).trace
+        tasks.cancel(parent)
+        for key in (parent, child):
+            with pytest.raises(TaskError, match="cancelled"):
+                tasks.result(key, 1)
+        with pytest.raises(TaskError, match="is cancelled and cannot become cancelled"):
+            tasks.cancel(parent)
+    assert gate.seen == [1]
+    assert gate.inside == 0
+
+
+def test_a_task_that_hangs_in_synchronous_code_is_cancelled_too():
+    stuck, release = threading.Event(), threading.Event()
+
+    def hang(state: State) -> State:
+        stuck.set()
+        release.wait(10)
+        return {"x": 99}
+
+    with runner({"hang": graph_of(hang, add)}) as tasks:
+        key = tasks.submit("hang", {"x": 1})
+        assert stuck.wait(10)
+        tasks.cancel(key)
+        with pytest.raises(TaskError, match="cancelled"):
+            tasks.result(key, 1)
+        release.set()
+        assert tasks.status(key).state == "cancelled"
+
+
+def test_a_task_that_outlives_its_time_fails(gate):
+    with runner({"gate": graph_of(gate)}) as tasks:
+        key = tasks.submit("gate", {}, timeout=0.05)
+        with pytest.raises(TaskError, match=r"it ran longer than 0\.05 s"):
+            tasks.result(key, 10)
+
+
+def test_a_failure_is_told_without_secrets_and_the_runner_goes_on():
+    def fail(state: State) -> State:
+        raise ValueError("refused: sk-abcdefghijklmnopqrstuvwxyz0123456789")
+
+    alerts = []
+    graphs = {"fail": graph_of(fail), "add": graph_of(add)}
+    with runner(graphs, on_alert=alerts.append) as tasks:
+        key = tasks.submit("fail", {})
+        with pytest.raises(TaskError, match="failed: ValueError: refused") as caught:
+            tasks.result(key, 10)
+        assert "abcdefghij" not in str(caught.value)
+        assert tasks.result(tasks.submit("add", {"x": 1}), 10) == {"x": 2}
+    assert [(each.kind, each.task.id) for each in alerts] == [("failed", key)]
+
+
+def test_a_task_that_asks_is_paused_until_it_is_answered():
+    ran = []
+
+    def ask(state: State) -> State:
+        return {"said": [interrupt("name?"), interrupt("age?")]}
+
+    def count(state: State) -> State:
+        ran.append(1)
+        return {}
+
+    with runner({"ask": graph_of(count, ask)}) as tasks:
+        key = tasks.submit("ask", {})
+        for question, answer in (("name?", "Ada"), ("age?", 36)):
+            with pytest.raises(TaskError, match="asks"):
+                tasks.result(key, 10)
+            (asked,) = tasks.status(key).questions
+            assert asked["value"] == question
+            with pytest.raises(TaskError, match="give an answer"):
+                tasks.resume(key)
+            tasks.resume(key, answer)
+        assert tasks.result(key, 10)["said"] == ["Ada", 36]
+    assert ran == [1]
+
+
+def test_a_paused_task_goes_on_where_it_was(gate):
+    with runner({"two": graph_of(gate, add)}) as tasks:
+        key = tasks.submit("two", {"x": 1})
+        assert gate.came.acquire(timeout=10)
+        tasks.pause(key)
+        gate.open.set()
+        with pytest.raises(TaskError, match="is paused"):
+            tasks.result(key, 10)
+        tasks.resume(key)
+        assert tasks.result(key, 10)["x"] == 2
+        assert tasks.status(key).attempts == 2
+    assert gate.seen == [1]
+
+
+def test_what_a_stopped_runner_left_goes_on_in_the_next(gate):
+    first = runner({"two": graph_of(gate, add)}).start()
+    key = first.submit("two", {"x": 1})
+    assert gate.came.acquire(timeout=10)
+    first.submit("two", {"x": 5}, id="waits")
+    threading.Timer(0.05, gate.open.set).start()
+    first.stop()
+    with runner({"two": graph_of(gate, add)}) as second:
+        assert second.result(key, 10)["x"] == 2
+        assert second.result("waits", 10)["x"] == 6
+    assert gate.seen == [1, 5]
+
+
+def test_what_does_not_come_to_a_checkpoint_is_broken_off_and_runs_again(gate):
+    first = runner({"gate": graph_of(gate)}).start()
+    key = first.submit("gate", {"x": 1})
+    assert gate.came.acquire(timeout=10)
+    first.stop(grace=0.05)
+    gate.open.set()
+    with runner({"gate": graph_of(gate)}) as second:
+        assert second.result(key, 10)["said"] == "through"
+    assert gate.seen == [1, 1]
+
+
+def test_too_many_that_wait_are_refused(gate):
+    with runner({"gate": graph_of(gate)}, max_concurrency=1, max_pending=2) as tasks:
+        keys = [tasks.submit("gate", {})]
+        assert gate.came.acquire(timeout=10)
+        keys += [tasks.submit("gate", {}) for _ in range(2)]
+        with pytest.raises(TaskError, match="2 tasks are waiting already"):
+            tasks.submit("gate", {})
+        gate.open.set()
+        for key in keys:
+            tasks.result(key, 10)
+
+
+def test_an_id_is_used_once():
+    with runner({"add": graph_of(add)}) as tasks:
+        tasks.result(tasks.submit("add", {"x": 1}, id="mine"), 10)
+        with pytest.raises(TaskError, match="there is a task 'mine' already"):
+            tasks.submit("add", {"x": 2}, id="mine")
+
+
+def test_runners_that_share_a_file_never_run_a_task_twice():
+    seen: list[int] = []
+
+    def note(state: State) -> State:
+        seen.append(state["x"])
+        return {}
+
+    graphs = {"note": graph_of(note)}
+    with runner(graphs) as one, runner(graphs) as other:
+        keys = [one.submit("note", {"x": number}) for number in range(60)]
+        for key in keys:
+            other.result(key, 20)
+    assert sorted(seen) == list(range(60))
+
+
+def test_another_runner_may_cancel(gate):
+    with runner({"gate": graph_of(gate)}) as one:
+        other = runner({"gate": graph_of(gate)})
+        key = one.submit("gate", {})
+        assert gate.came.acquire(timeout=10)
+        other.cancel(key)
+        with pytest.raises(TaskError, match="cancelled"):
+            other.result(key, 5)
+        other.stop()
+    assert gate.inside == 0
+
+
+def test_nothing_starts_while_it_is_not_admitted():
+    reasons: list[str | None] = ["the disk is full"]
+    alerts = []
+    told = threading.Event()
+
+    def hear(alert: Any) -> None:
+        alerts.append(alert.message)
+        told.set()
+
+    graphs = {"add": graph_of(add)}
+    with runner(graphs, admit=lambda: reasons[0], on_alert=hear) as tasks:
+        key = tasks.submit("add", {"x": 1})
+        assert told.wait(10)
+        assert tasks.status(key).state == "pending"
+        reasons[0] = None
+        assert tasks.result(key, 10) == {"x": 2}
+    assert set(alerts) == {"the disk is full"}
+
+
+def test_a_task_that_says_nothing_is_told_once(gate):
+    alerts = []
+    graphs = {"gate": graph_of(gate)}
+    with runner(graphs, stall_after=0.05, on_alert=alerts.append) as tasks:
+        key = tasks.submit("gate", {})
+        for _ in range(500):
+            if alerts:
+                break
+            tasks.events(key)
+            threading.Event().wait(0.01)
+        gate.open.set()
+        tasks.result(key, 10)
+    assert [(each.kind, each.task.id) for each in alerts] == [("stalled", key)]
+
+
+def test_watching_tells_everything_in_order_to_the_end():
+    with runner({"add": graph_of(add, add, add)}) as tasks:
+        key = tasks.submit("add", {"x": 1})
+        told = list(tasks.watch(key))
+        assert [event.number for event in told] == list(range(1, len(told) + 1))
+        assert told[-1].data == {"state": "completed"}
+
+
+def test_cleanup_forgets_what_ended_and_its_checkpoints(gate):
+    graph = graph_of(gate)
+    with runner({"gate": graph, "add": graph_of(add)}) as tasks:
+        done = tasks.submit("add", {"x": 1})
+        tasks.result(done, 10)
+        running = tasks.submit("gate", {})
+        assert tasks.cleanup(3600) == []
+        assert list(tasks.cleanup(0)) == [done]
+        with pytest.raises(TaskError, match=f"no task '{done}'"):
+            tasks.status(done)
+        assert [each.id for each in tasks.list()] == [running]
+        gate.open.set()
+        tasks.result(running, 10)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: Runner("tasks.db"), "write sqlite:///relative.db"),
+        (lambda: Runner("sqlite:///t.db", max_concurrency=0), "max_concurrency=0"),
+        (lambda: runner({"add": 1}).submit("ad", {}), "did you mean 'add'"),
+        (lambda: runner({"add": 1}).submit("add", {}, timeout=0), "timeout 0"),
+    ],
+)
+def test_misuse_is_one_clear_error(wrong, says):
+    with pytest.raises(ConfigurationError, match=says):
+        wrong()

@@ -1,0 +1,77 @@
+"""Tasks from the command line: real processes, real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import fresh
+import pytest
+
+COGWORK = str(Path(sys.executable).parent / "cogwork")
+
+
+def tasks(*args: str, code: int = 0) -> str:
+    ran = fresh.run("tasks", *args, env={"COLUMNS": "200"})
+    assert ran.returncode == code, ran.stderr
+    return ran.stdout.strip() if code == 0 else ran.stderr
+
+
+def submit(question: str, *options: str) -> str:
+    return tasks("submit", "react", question, *options)
+
+
+def test_what_is_submitted_is_done_by_a_worker_and_its_answer_kept():
+    key = submit("What is 6 * 7?")
+    other = submit("What is 1 + 1?", "--priority", "high", "--timeout", "60")
+    assert "is pending" in tasks("result", key, code=1)
+    assert [task["state"] for task in json.loads(tasks("list", "--json"))] == ["pending"] * 2
+    assert fresh.run("worker", "--until-done").returncode == 0
+    assert "42" in tasks("result", key)
+    assert json.loads(tasks("result", other, "--json"))["stop_reason"] == "answered"
+    assert "completed" in tasks("status", key)
+    assert json.loads(tasks("status", key, "--json"))["progress"] == 1
+    assert "100%" in tasks("watch", key)
+    told = [json.loads(line) for line in tasks("watch", key, "--json").splitlines()]
+    assert told[-1]["data"] == {"state": "completed"}
+    assert "2 tasks are forgotten" in tasks("cleanup", "--days", "0")
+    assert tasks("list").startswith("no tasks")
+
+
+def test_what_waits_can_be_held_and_cancelled():
+    key = submit("What is 6 * 7?")
+    tasks("pause", key)
+    assert fresh.run("worker", "--until-done").returncode == 0
+    assert json.loads(tasks("status", key, "--json"))["state"] == "paused"
+    tasks("resume", key)
+    tasks("cancel", key)
+    assert "is cancelled and cannot become cancelled; it has ended" in tasks("cancel", key, code=1)
+
+
+def test_a_worker_that_is_told_to_end_ends_in_order():
+    with subprocess.Popen([COGWORK, "worker"], stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr is not None
+        assert "working" in worker.stderr.readline()
+        worker.send_signal(signal.SIGTERM)
+        said = worker.communicate(timeout=30)[1]
+    assert worker.returncode == 0
+    assert "coming to an end" in said
+    assert os.listdir(".cogwork/tasks.runners") == []  # noqa: PTH208 - names are wanted
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("submit", "reakt", "hi"), "did you mean 'react'"),
+        (("submit", "react", " "), "the question is empty"),
+        (("submit", "react", "hi", "--priority", "hgh"), "did you mean 'high'"),
+        (("list", "--state", "done"), "no state is called 'done'"),
+        (("watch", "--json"), "needs the id"),
+    ],
+)
+def test_misuse_is_one_line_with_the_way_out(args, says):
+    said = tasks(*args, code=2)
+    assert says in said
+    assert said.count("\n") == 1
