@@ -45,19 +45,19 @@ _SECRETS = (
     re.compile(r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)"),
     # key=value, key: value, "key": "value", ("key", "value") for names that hold secrets
     re.compile(
-        r"""(?ix)(?P<keep>\b[\w-]*(?:(?:api|access|private|account)[_-]?key|authorization|token
+        r"""(?ix)(?P<keep>(?<![\w-])[\w-]*(?:(?:api|access|private|account)[_-]?key|authorization|token
         |secret|credentials?|passw(?:or)?d|passphrase|cookie)
         (?:["']?\s*[=:]\s*|["'],\s*)(?:b?["'])?(?:bearer\s+|basic\s+)?+)[^\s"',;&}]{4,}"""
     ),
     re.compile(r"(?i)(?P<keep>\bbearer\s+)[\w.~+/=-]{8,}"),
     # user:password@ in a URL; a password may hold an @
-    re.compile(r"(?P<keep>\w+://[^\s:/@?#]*:)[^\s/?#]+(?=@)"),
+    re.compile(r"(?P<keep>\b\w+://[^\s:/@?#]*:)[^\s/?#]+(?=@)"),
     # the shapes of well-known keys
     re.compile(
         r"(?P<keep>)\b(?:(?:sk|pk|rk)-[\w-]{8,}|(?:sk|pk|rk)_(?:live|test)_\w{8,}"
         r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{8,}"
         r"|A(?:KIA|SIA)[0-9A-Z]{12,}|AIza[\w-]{30,}|hf_\w{20,}|gsk_\w{20,}|xai-\w{20,}"
-        r"|tvly-[\w-]{8,}|lsv2_[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+        r"|tvly-[\w-]{8,}|lsv2_[\w-]{8,}|eyJ[\w-]{8,4096}\.[\w-]{8,}\.[\w-]*)"
     ),
 )
 

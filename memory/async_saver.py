@@ -1,9 +1,11 @@
 """The async half of a checkpoint saver whose I/O blocks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -17,12 +19,38 @@ from langgraph.checkpoint.base import (
 
 __all__ = ["ThreadedSaver"]
 
+T = TypeVar("T")
+_THREADS = 8
 
-class ThreadedSaver(BaseCheckpointSaver[str]):
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads for savers alone: those of `asyncio.to_thread` may all wait in tools."""
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="checkpoints")
+
+
+async def _in_thread(function: Callable[..., T], /, *args: Any, **options: Any) -> T:
+    call = functools.partial(function, *args, **options)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), call)
+
+
+class ThreadedSaver(BaseCheckpointSaver[Any]):
     """Runs each sync method of a saver in a thread, so that any event loop can use it.
 
     Inherit from it first and from the sync saver second, and give it a `close()`.
     """
+
+    def idle_threads(self, seconds: float) -> Sequence[str]:
+        """Return the threads that saved nothing for so long, for `prune`."""
+        raise NotImplementedError
+
+    async def aidle_threads(self, seconds: float) -> Sequence[str]:
+        """See `idle_threads`."""
+        return await _in_thread(self.idle_threads, seconds)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """See `prune`."""
+        await _in_thread(self.prune, thread_ids, strategy=strategy)
 
     def close(self) -> None:
         """Release what the saver holds; it cannot be used afterwards."""
@@ -30,7 +58,7 @@ class ThreadedSaver(BaseCheckpointSaver[str]):
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `get_tuple`."""
-        return await asyncio.to_thread(self.get_tuple, config)
+        return await _in_thread(self.get_tuple, config)
 
     async def alist(
         self,
@@ -45,7 +73,7 @@ class ThreadedSaver(BaseCheckpointSaver[str]):
         def read() -> Sequence[CheckpointTuple]:
             return tuple(self.list(config, filter=filter, before=before, limit=limit))
 
-        for found in await asyncio.to_thread(read):
+        for found in await _in_thread(read):
             yield found
 
     async def aput(
@@ -56,7 +84,7 @@ class ThreadedSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """See `put`."""
-        return await asyncio.to_thread(self.put, config, checkpoint, metadata, new_versions)
+        return await _in_thread(self.put, config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self,
@@ -66,27 +94,25 @@ class ThreadedSaver(BaseCheckpointSaver[str]):
         task_path: str = "",
     ) -> None:
         """See `put_writes`."""
-        await asyncio.to_thread(self.put_writes, config, writes, task_id, task_path)
+        await _in_thread(self.put_writes, config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """See `delete_thread`."""
-        await asyncio.to_thread(self.delete_thread, thread_id)
+        await _in_thread(self.delete_thread, thread_id)
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """See `delete_for_runs`."""
-        await asyncio.to_thread(self.delete_for_runs, run_ids)
+        await _in_thread(self.delete_for_runs, run_ids)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """See `copy_thread`."""
-        await asyncio.to_thread(self.copy_thread, source_thread_id, target_thread_id)
+        await _in_thread(self.copy_thread, source_thread_id, target_thread_id)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """See `get_delta_channel_history`."""
-        return await asyncio.to_thread(
-            self.get_delta_channel_history, config=config, channels=channels
-        )
+        return await _in_thread(self.get_delta_channel_history, config=config, channels=channels)
 
     def __enter__(self) -> Self:
         return self
@@ -108,4 +134,4 @@ class ThreadedSaver(BaseCheckpointSaver[str]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await asyncio.to_thread(self.close)
+        await _in_thread(self.close)

@@ -14,15 +14,18 @@ from urllib.parse import parse_qsl
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph import StateGraph
+from langgraph.pregel import Pregel
 from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
-from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
+from cogwork.core.errors import ConfigurationError, redact
 from cogwork.core.registry import nearest
 from cogwork.memory.async_saver import ThreadedSaver
+from cogwork.memory.graph_types import schemas_in
 from cogwork.memory.postgres_saver import connect_postgres
 from cogwork.memory.sqlite_saver import SqliteCheckpointer
+from cogwork.memory.strict_serializer import SealedSerializer, StrictSerializer
 
 __all__ = ["create_checkpointer", "with_state_types"]
 
@@ -30,7 +33,7 @@ C = TypeVar("C")
 
 
 def create_checkpointer(
-    url: str, *, allowed_types: Sequence[type] = ()
+    url: str, *, allowed_types: Sequence[type] = (), encryption_key: bytes | None = None
 ) -> InMemorySaver | ThreadedSaver:
     """Return a checkpointer for `compile(checkpointer=…)`, for `invoke` and `ainvoke` alike.
 
@@ -41,11 +44,15 @@ def create_checkpointer(
             `?timeout=seconds` to wait for other writers (30); or
             `postgresql://user:password@host:5432/database` (extra `postgres`).
         allowed_types: Classes that state may hold besides plain data, messages and
-            LangGraph's types. Others come back as the data they were made of. Graphs of
-            cogwork add those of their state by `with_state_types`.
+            LangGraph's types. Reading any other is refused. Graphs of cogwork add those
+            of their state by `with_state_types`.
+        encryption_key: 16, 24 or 32 random bytes: state is encrypted (AES-GCM), and what is
+            not, or was changed, is refused. The names of threads, tasks and channels, the
+            times and the metadata of checkpoints stay readable.
 
     Raises:
-        ConfigurationError: The URL is not one of these, or an extra is missing.
+        ConfigurationError: The URL is not one of these, an extra is missing, or the key
+            has another length.
         MemoryStoreError: The file or server cannot be opened; later, that it cannot be
             read or written.
     """
@@ -60,7 +67,9 @@ def create_checkpointer(
             f"checkpointer '{redact(url)}': there is none for '{scheme}', "
             + _INSTEAD.get(scheme, nearest(scheme, list(_SCHEMES)))
         )
-    return _SCHEMES[scheme](rest, StrictSerializer(allowed_types))
+    if encryption_key is None:
+        return _SCHEMES[scheme](rest, StrictSerializer(allowed_types))
+    return _SCHEMES[scheme](rest, SealedSerializer(encryption_key, allowed_types))
 
 
 def with_state_types(checkpointer: C, *schemas: Any) -> C:
@@ -71,13 +80,16 @@ def with_state_types(checkpointer: C, *schemas: Any) -> C:
 
     Args:
         checkpointer: What goes into `compile(checkpointer=…)`.
-        schemas: State, input, output and context schemas, or any annotation.
+        schemas: State, input, output and context schemas, or any annotation; or the builder
+            of a graph, or a compiled one, for all schemas in it and in the graphs that its
+            nodes run.
     """
     if not isinstance(checkpointer, BaseCheckpointSaver):
         return checkpointer
     found: set[type] = set()
     for schema in schemas:
-        _collect(schema, found)
+        for each in schemas_in(schema) if isinstance(schema, StateGraph | Pregel) else (schema,):
+            _collect(each, found)
     names = {(kind.__module__, kind.__name__) for kind in found if not is_typeddict(kind)}
     return cast("C", checkpointer.with_allowlist(names))
 
@@ -111,37 +123,6 @@ def _hints(kind: type) -> list[Any]:
 
 def _is_tuple(kind: type) -> bool:
     return issubclass(kind, tuple) and hasattr(kind, "_fields")
-
-
-class StrictSerializer(JsonPlusSerializer):
-    """LangGraph's serializer with an explicit allow-list, and errors that say what to do."""
-
-    def __init__(self, allowed_types: Sequence[type] = ()) -> None:
-        super().__init__(
-            pickle_fallback=False,
-            allowed_json_modules=None,
-            allowed_msgpack_modules=tuple(allowed_types) or None,
-        )
-
-    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
-        """Serialize; what cannot be is named."""
-        try:
-            return super().dumps_typed(obj)
-        except TypeError as error:
-            raise MemoryStoreError(
-                f"the state cannot be saved: {error}; keep plain data, messages, pydantic "
-                "models and dataclasses in it, and live objects in the run's context"
-            ) from error
-
-    def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        """Deserialize; what is unreadable is said to be."""
-        try:
-            return super().loads_typed(data)
-        except (ValueError, TypeError, NotImplementedError) as error:
-            raise MemoryStoreError(
-                f"a checkpoint cannot be read: {error}; it is damaged or was not written by "
-                "this checkpointer; fork an earlier one or delete the thread"
-            ) from error
 
 
 def _memory(rest: str, serde: StrictSerializer) -> InMemorySaver:

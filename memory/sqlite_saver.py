@@ -1,65 +1,73 @@
 """Checkpoints in one SQLite file."""
 
+import functools
 import json
+import random
 import sqlite3
-import time
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import CheckpointTuple
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
+    get_checkpoint_metadata,
+)
 
 from cogwork.core.errors import MemoryStoreError
 from cogwork.memory.async_saver import ThreadedSaver
+from cogwork.memory.saver import pruning
+from cogwork.memory.saver.commits import Commits
+from cogwork.memory.saver.file import CheckpointFile
+from cogwork.memory.saver.history import (
+    read_history,
+    store_snapshots,
+    with_lists,
+    without_lists,
+)
+from cogwork.memory.saver.migration import is_ready, prepare
+from cogwork.memory.saver.rows import (
+    COLUMNS,
+    WRITE_COLUMNS,
+    Place,
+    Row,
+    conditions,
+    full,
+    insert,
+    intact,
+    listed,
+    named,
+    read_writes,
+    short,
+    slim,
+    write,
+)
+from cogwork.memory.strict_serializer import StrictSerializer
 
 __all__ = ["SqliteCheckpointer"]
 
-_CHECKPOINTS = "checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata"
-_WRITES = "checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value"
-_OF_RUNS = """
-    CASE WHEN json_valid(CAST(metadata AS TEXT))
-    THEN json_extract(CAST(metadata AS TEXT), '$.run_id') END IN (SELECT value FROM json_each(?))
-"""
-_STANDS_ON_RUNS = f"""
-    WITH gone AS (SELECT * FROM checkpoints WHERE {_OF_RUNS})
-    SELECT kept.thread_id FROM checkpoints AS kept JOIN gone
-    ON kept.thread_id = gone.thread_id AND kept.checkpoint_ns = gone.checkpoint_ns
-    AND kept.parent_checkpoint_id = gone.checkpoint_id
-    WHERE NOT EXISTS (
-        SELECT 1 FROM gone AS other WHERE other.thread_id = kept.thread_id
-        AND other.checkpoint_ns = kept.checkpoint_ns AND other.checkpoint_id = kept.checkpoint_id
-    ) LIMIT 1
-"""  # noqa: S608 - constants only
-STANDING = (
-    "the runs cannot be deleted: later ones of thread '{thread}' hold only what they changed "
-    "and stand on them; delete those as well, or the whole thread"
-)
-_ADVICE = {  # by the start of SQLite's name for the error
-    "SQLITE_BUSY": "another process is writing to it; try again, lengthen the wait by "
-    "'?timeout=seconds' in the URL, or use postgresql:// when many processes write",
-    "SQLITE_CANTOPEN": "make its folder writable or choose another path",
-    "SQLITE_CORRUPT": "the file is damaged; restore a copy, or move it away to start afresh",
-    "SQLITE_FULL": "free some disk space; what was saved before is intact",
-    "SQLITE_IOERR": "the disk is full, over quota or failing; what was saved before is intact",
-    "SQLITE_NOTADB": "the file is something else or damaged; move it away or choose another path",
-    "SQLITE_READONLY": "make the file and its folder writable or choose another path",
-}
+_PENDING = f"SELECT {WRITE_COLUMNS} FROM writes WHERE c = ?"  # noqa: S608 - constants
 
 
-class SqliteCheckpointer(ThreadedSaver, SqliteSaver):
-    """LangGraph's `SqliteSaver` made durable and usable from threads and event loops.
+class SqliteCheckpointer(ThreadedSaver):
+    """Keeps threads in a file: durable, and quick when many of them run at once.
 
-    Write-ahead log with full synchronisation: what was saved survives a loss of power,
-    and several processes may share the file. It is closed by `with`, by `close()`, or
-    when the last graph that uses it is gone.
+    Write-ahead log with full synchronisation: what was saved survives a loss of power. All
+    that is to be written while one transaction is made durable goes into the next; a caller
+    goes on when its own is. Several processes may share the file. It is closed by `with`, by
+    `close()`, or when the last graph that uses it is gone.
 
     Args:
-        path: The file; it and its folders are created.
+        path: The file; it and its folders are created. One of LangGraph's `SqliteSaver` is
+            taken over.
         serde: What turns state into bytes and back.
         timeout: Seconds to wait for another process that writes.
 
@@ -67,36 +75,81 @@ class SqliteCheckpointer(ThreadedSaver, SqliteSaver):
         MemoryStoreError: The file cannot be opened, now or later.
     """
 
-    def __init__(self, path: Path, *, serde: JsonPlusSerializer, timeout: float = 30) -> None:
-        self.path = path.absolute()
-        with _explained(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = _connect(self.path, timeout)
-        super().__init__(connection, serde=serde)
-        self.jsonplus_serde = serde  # the base class would make a permissive one
-        # `with_allowlist` copies the saver; all copies share the lock and the connection.
-        self._closing = weakref.finalize(self.lock, connection.close)
-        with self.lock, _explained(self.path):
-            self.setup()
+    def __init__(self, path: Path, *, serde: StrictSerializer, timeout: float = 30) -> None:
+        super().__init__(serde=serde)
+        file = CheckpointFile(path, timeout, is_ready, prepare)
+        commits: Commits[Row] = Commits(lambda rows: file.write(lambda cursor: _save(cursor, rows)))
+        self._file = file
+        self._commits = commits
+        # `with_allowlist` copies the saver; the copies share this, and the last closes the file.
+        self._last = _Last()
+        self._closing = weakref.finalize(self._last, _close, commits, file)
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """The connection that writes, for a look into the file."""
+        return self._file.writer
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
 
     def close(self) -> None:
         """Close the file; the saver cannot be used afterwards."""
-        with self.lock:
-            self._closing()
+        self._closing()
 
-    @contextmanager
-    def cursor(
+    def put(
         self,
-        transaction: bool = True,  # noqa: ARG002 - reads end their transaction too
-    ) -> Iterator[sqlite3.Cursor]:
-        """Lend the connection for one transaction; what fails half-way leaves nothing."""
-        with (
-            self.lock,
-            _explained(self.path),
-            self.conn,
-            closing(self.conn.cursor()) as cursor,
-        ):
-            yield cursor
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,  # noqa: ARG002 - named by the base class
+    ) -> RunnableConfig:
+        """Save a checkpoint; it is durable when this returns."""
+        row = self._checkpoint(config, checkpoint, metadata)
+        self._file.write(lambda cursor: _save(cursor, [row]))
+        return _config(row.place)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,  # noqa: ARG002 - named by the base class
+    ) -> RunnableConfig:
+        """See `put`."""
+        row = self._checkpoint(config, checkpoint, metadata)
+        await self._commits.write(row)
+        return _config(row.place)
+
+    def put_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Save what a task wrote; it is durable when this returns."""
+        if row := self._writes(config, writes, task_id, task_path):
+            self._file.write(lambda cursor: _save(cursor, [row]))
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """See `put_writes`."""
+        if row := self._writes(config, writes, task_id, task_path):
+            await self._commits.write(row)
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint, the newest of its thread unless the config names one."""
+        wanted = {"checkpoint_ns": "", **config["configurable"]}
+        found = tuple(self._find(wanted, limit=1))
+        return found[0] if found else None
 
     def list(
         self,
@@ -107,8 +160,26 @@ class SqliteCheckpointer(ThreadedSaver, SqliteSaver):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """Newest first; all are read at once, so the caller may use the saver meanwhile."""
-        found = super().list(config, filter=filter, before=before, limit=limit)
-        return iter(tuple(found))
+        earliest = before["configurable"].get("checkpoint_id") if before else None
+        wanted = config["configurable"] if config else None
+        return iter(tuple(self._find(wanted, metadata=filter, before=earliest, limit=limit)))
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Return what ancestors wrote to the channels since each one's last snapshot."""
+        place = _place(config)
+        if not place[2]:
+            newest = self.get_tuple(config)
+            if newest is None:
+                return {channel: {"writes": []} for channel in channels}
+            place = _place(newest.config)
+        with self._file.read() as cursor:
+            return read_history(cursor, place, channels, self._serde)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Forget a thread."""
+        self._file.write(lambda cursor: pruning.delete_threads(cursor, [str(thread_id)]))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Forget what these runs saved; the state is then what it was before them.
@@ -119,76 +190,157 @@ class SqliteCheckpointer(ThreadedSaver, SqliteSaver):
         Raises:
             MemoryStoreError: Another run of the thread stands on one of these.
         """
-        runs = (json.dumps([str(run) for run in run_ids]),)
-        key = "thread_id, checkpoint_ns, checkpoint_id"
-        with self.cursor() as cursor:
-            cursor.execute(_STANDS_ON_RUNS, runs)
-            if standing := cursor.fetchone():
-                raise MemoryStoreError(STANDING.format(thread=standing[0]))
-            cursor.execute(
-                f"DELETE FROM writes WHERE ({key}) IN "  # noqa: S608 - constants only
-                f"(SELECT {key} FROM checkpoints WHERE {_OF_RUNS})",
-                runs,
-            )
-            cursor.execute(f"DELETE FROM checkpoints WHERE {_OF_RUNS}", runs)  # noqa: S608
+        runs = [str(run) for run in run_ids]
+        self._file.write(lambda cursor: pruning.delete_runs(cursor, runs))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Give another thread the whole history of this one."""
-        threads = (str(target_thread_id), str(source_thread_id))
-        with self.cursor() as cursor:
-            for table, columns in (("checkpoints", _CHECKPOINTS), ("writes", _WRITES)):
-                cursor.execute(
-                    f"INSERT OR IGNORE INTO {table} (thread_id, {columns}) "  # noqa: S608
-                    f"SELECT ?, {columns} FROM {table} WHERE thread_id = ?",
-                    threads,
+        threads = (str(source_thread_id), str(target_thread_id))
+        self._file.write(lambda cursor: pruning.copy_thread(cursor, *threads))
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Forget the past of threads, or all of them.
+
+        Args:
+            thread_ids: Which; others are left alone.
+            strategy: `keep_latest` leaves the newest checkpoint of each namespace, and of
+                what `DeltaChannel`s wrote before it what it is made of; `delete` nothing.
+
+        Raises:
+            ConfigurationError: There is no such strategy.
+        """
+        pruning.check_strategy(strategy, thread_ids)
+        for thread in map(str, thread_ids):
+            if strategy == "delete":
+                self.delete_thread(thread)
+            else:
+                self._file.write(
+                    functools.partial(pruning.keep_latest, thread=thread, serde=self._serde)
                 )
 
+    def idle_threads(self, seconds: float) -> Sequence[str]:
+        """Return the threads that saved nothing for so long, for `prune`."""
+        with self._file.read() as cursor:
+            return pruning.idle_threads(cursor, seconds)
 
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=timeout, check_same_thread=False)
+    def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ARG002
+        """Return the version after this one: short, as every checkpoint holds dozens.
+
+        A thread that LangGraph's saver began keeps its form.
+        """
+        if not isinstance(current, str):
+            return 1 if current is None else current + 1
+        return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 - as there
+
+    @property
+    def _serde(self) -> StrictSerializer:
+        return self.serde  # type: ignore[return-value]  # given so, and copied so
+
+    def _checkpoint(
+        self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
+    ) -> Row:
+        thread, namespace, parent = _place(config)
+        values, snapshots = without_lists(checkpoint["channel_values"], self._serde)
+        kept: Any = {**checkpoint, "channel_values": values} if snapshots else checkpoint
+        text = json.dumps(
+            get_checkpoint_metadata(config, metadata), ensure_ascii=False, separators=(",", ":")
+        )
+        place = (thread, namespace, short(checkpoint["id"]))
+        typed = self.serde.dumps_typed(slim(kept))
+        facts = text.encode("utf-8", "ignore")
+        row = (*place, parent or None, *typed, facts, listed(values), crc32(typed[1]))
+        return Row(place, row, snapshots=snapshots)
+
+    def _writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
+    ) -> Row | None:
+        if not writes:
+            return None
+        rows = [
+            write(
+                (task_id, path),
+                WRITES_IDX_MAP.get(channel, number),
+                channel,
+                self.serde.dumps_typed(value),
+            )
+            for number, (channel, value) in enumerate(writes)
+        ]
+        replaces = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+        return Row(_place(config), writes=rows, is_final=not replaces)
+
+    def _find(
+        self,
+        wanted: Mapping[str, Any] | None,
+        *,
+        metadata: dict[str, Any] | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        where, values = conditions(wanted, metadata, before)
+        query = f"SELECT n, {COLUMNS} FROM checkpoints {where} ORDER BY checkpoint_id DESC LIMIT ?"  # noqa: S608 - the values are bound
+        with self._file.read() as cursor:
+            for row in cursor.execute(query, (*values, -1 if limit is None else limit)).fetchall():
+                yield self._loaded(cursor, row)
+
+    def _loaded(self, cursor: Any, row: tuple[Any, ...]) -> CheckpointTuple:
+        n, thread, namespace, identity, parent, kind, body, metadata, _, checksum = row
+        place = (thread, namespace, identity)
+        checkpoint = full(self.serde.loads_typed(intact(kind, body, checksum)), named(identity))
+        values = with_lists(cursor, n, place, checkpoint["channel_values"], self._serde)
+        writes = read_writes(cursor.execute(_PENDING, (n,)))
+        return CheckpointTuple(
+            _config(place),
+            {**checkpoint, "channel_values": values},
+            _metadata(metadata),
+            _config((thread, namespace, parent)) if parent else None,
+            [(each.task_id, each.channel, self.serde.loads_typed(each.typed)) for each in writes],
+        )
+
+
+def _save(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
+    insert(cursor, rows)
+    for row in rows:
+        if row.snapshots:
+            store_snapshots(cursor, row.place, row.snapshots)
+
+
+def _metadata(text: bytes | None) -> Any:
     try:
-        connection.execute("PRAGMA synchronous = FULL")
-        _use_write_ahead_log(connection, timeout)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection, timeout: float) -> None:
-    """SQLite does not wait its timeout when two processes switch a new file at once."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Raise what SQLite and the file system say as errors that name the way out."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        advice = next((text for start, text in _ADVICE.items() if name.startswith(start)), "")
-        if path.is_dir():
-            advice = "this is a folder; name a file in it"
-        elif "closed database" in str(error):
-            advice = "the checkpointer was closed; create another"
+        return json.loads(text) if text is not None else {}
+    except ValueError as error:
         raise MemoryStoreError(
-            f"checkpoints in '{path}': {error}" + (f"; {advice}" if advice else ""),
-            details={"path": str(path), "sqlite": name},
-            transient=name.startswith("SQLITE_BUSY"),
+            f"a checkpoint's metadata cannot be read: {error}; the file is damaged; delete the "
+            "thread or restore a copy"
         ) from error
-    except OSError as error:
-        raise MemoryStoreError(
-            f"checkpoints in '{path}': the folder cannot be created ({error.strerror}); "
-            "choose another path",
-            details={"path": str(path)},
-        ) from error
+
+
+class _Last:
+    """What the copies of a saver share."""
+
+
+def _close(commits: Commits[Row], file: CheckpointFile) -> None:
+    if commits.is_here:  # in the middle of a commit, whose lock the file would wait for
+        threading.Thread(target=_close, args=(commits, file)).start()
+        return
+    commits.close()
+    file.close()
+
+
+def _place(config: RunnableConfig) -> Place:
+    wanted = config["configurable"]
+    return (
+        str(wanted["thread_id"]),
+        wanted.get("checkpoint_ns") or "",
+        short(wanted.get("checkpoint_id") or ""),
+    )
+
+
+def _config(place: Place) -> RunnableConfig:
+    thread, namespace, identity = place
+    return {
+        "configurable": {
+            "thread_id": thread,
+            "checkpoint_ns": namespace,
+            "checkpoint_id": named(identity),
+        }
+    }

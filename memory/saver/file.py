@@ -1,0 +1,169 @@
+"""One SQLite file of checkpoints: its writer, its readers, and errors that name the way out."""
+
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from cogwork.core.errors import MemoryStoreError
+from cogwork.memory.store.group_commit import GroupCommit
+
+__all__ = ["CheckpointFile"]
+
+T = TypeVar("T")
+_ADVICE = {  # by the start of SQLite's name for the error
+    "SQLITE_BUSY": "another process is writing to it; try again, lengthen the wait by "
+    "'?timeout=seconds' in the URL, or use postgresql:// when many processes write",
+    "SQLITE_CANTOPEN": "make its folder writable or choose another path",
+    "SQLITE_CORRUPT": "the file is damaged; restore a copy, or move it away to start afresh",
+    "SQLITE_FULL": "free some disk space; what was saved before is intact",
+    "SQLITE_IOERR": "the disk is full, over quota or failing; what was saved before is intact",
+    "SQLITE_NOTADB": "the file is something else or damaged; move it away or choose another path",
+    "SQLITE_READONLY": "make the file and its folder writable or choose another path",
+    "SQLITE_TOOBIG": "one value is larger than a gigabyte; keep a reference to it in the state",
+}
+
+
+class CheckpointFile:
+    """Connections to a file in write-ahead mode with full synchronisation.
+
+    `write` commits what all waiting threads brought in one transaction; `read` lends a
+    connection of its own to each reader.
+
+    Args:
+        path: The file; it and its folders are created.
+        timeout: Seconds to wait for another process that writes.
+        is_ready: Whether the tables are there already, so that nobody need be waited for.
+        prepare: Called in a transaction, to create or migrate them.
+
+    Raises:
+        MemoryStoreError: The file cannot be opened, now or later.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        timeout: float,
+        is_ready: Callable[[sqlite3.Cursor], bool],
+        prepare: Callable[[sqlite3.Cursor], None],
+    ) -> None:
+        self.path = path.absolute()
+        self.timeout = timeout
+        self._group = GroupCommit(self._transact)
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        with self.explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.writer = self._connect()
+            try:
+                self.writer.execute("PRAGMA synchronous = FULL")
+                _use_write_ahead_log(self.writer, timeout)
+                self.writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 kB
+                if not is_ready(self.writer.cursor()):
+                    self._transact(prepare)
+            except BaseException:
+                self.writer.close()
+                raise
+
+    def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run `work` in a transaction and return its result once that is durable."""
+        with self.explained():
+            return self._group.write(work)
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Cursor]:
+        """Lend a cursor that sees one state of what is committed."""
+        self._require_open()
+        with self.explained():
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._connect()
+                connection.execute("PRAGMA query_only = 1")
+            cursor = connection.cursor()
+            try:
+                cursor.execute("BEGIN")
+                yield cursor
+            finally:
+                cursor.close()
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
+
+    def close(self) -> None:
+        """Wait for the commit that is under way and close all connections."""
+        with self._group.lock:
+            self._closed = True
+            while self._readers:
+                self._readers.pop().close()
+            self.writer.close()
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise what SQLite and the file system say as errors that name the way out."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "")
+            advice = next((text for start, text in _ADVICE.items() if name.startswith(start)), "")
+            if self.path.is_dir():
+                advice = "this is a folder; name a file in it"
+            raise MemoryStoreError(
+                f"checkpoints in '{self.path}': {error}" + (f"; {advice}" if advice else ""),
+                details={"path": str(self.path), "sqlite": name},
+                transient=name.startswith("SQLITE_BUSY"),
+            ) from error
+        except OSError as error:
+            raise MemoryStoreError(
+                f"checkpoints in '{self.path}': {error}; choose another path",
+                details={"path": str(self.path)},
+            ) from error
+
+    def _transact(self, work: Callable[[sqlite3.Cursor], None]) -> None:
+        self._require_open()
+        cursor = self.writer.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            work(cursor)
+            cursor.execute("COMMIT")
+        except BaseException:
+            if self.writer.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+        finally:
+            cursor.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise MemoryStoreError(
+                f"checkpoints in '{self.path}': the checkpointer was closed; create another"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.path,
+            timeout=self.timeout,
+            check_same_thread=False,
+            isolation_level=None,
+            cached_statements=1_000,
+        )
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, timeout: float) -> None:
+    """SQLite does not wait its timeout when two processes switch a new file at once."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,91 @@
+import httpx
+import pytest
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
+from prometheus_client import CollectorRegistry
+from scripted import ScriptedChatModel, calls
+
+from cogwork.core.metrics import Metrics
+from cogwork.graphs import create_plan_execute_agent, create_react_agent
+from cogwork.tools import load_tools, tool
+
+
+def value(metrics, name, **labels):
+    return metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_nodes_tools_models_and_tokens_are_counted(is_async):
+    metrics = Metrics()
+    model = ScriptedChatModel(
+        script=[calls(("calculator", {"expression": "6 * 7"}), ("nothing", {})), "42"]
+    )
+    agent = create_react_agent(model, load_tools(["calculator"]))
+    config = {"callbacks": [metrics.callback]}
+    asked = {"messages": "What is 6 * 7?"}
+    _ = await agent.ainvoke(asked, config) if is_async else agent.invoke(asked, config)
+    assert value(metrics, "agent_node_seconds_count", node="think") == 2
+    assert value(metrics, "agent_node_seconds_count", node="act") == 2
+    assert value(metrics, "agent_tool_calls_total", tool="calculator", status="ok") == 1
+    assert value(metrics, "agent_model_calls_total", model="ScriptedChatModel", status="ok") == 2
+    assert value(metrics, "agent_model_tokens_total", model="ScriptedChatModel", kind="input") >= 10
+
+
+def test_failures_and_questions_are_told_apart():
+    @tool(effect="read", retry=None)
+    def fail() -> str:
+        """Fail."""
+        raise ValueError("no")
+
+    @tool(effect="read")
+    def ask() -> str:
+        """Ask."""
+        return str(interrupt("which?"))
+
+    metrics = Metrics()
+    model = ScriptedChatModel(script=[calls(("fail", {}), ("ask", {})), ValueError("down")])
+    graph = create_react_agent(model, [fail, ask])
+    graph.invoke({"messages": "go"}, {"callbacks": [metrics.callback]})
+    assert value(metrics, "agent_tool_calls_total", tool="fail", status="error") == 1
+    assert value(metrics, "agent_tool_calls_total", tool="ask", status="asked") == 1
+
+
+def test_any_graph_can_be_counted_and_parts_of_nodes_are_not_nodes():
+    metrics = Metrics()
+    inner = create_plan_execute_agent("offline", load_tools(["calculator"]))
+    builder = StateGraph(MessagesState)
+    builder.add_node("inner", inner)
+    builder.add_edge(START, "inner")
+    builder.compile().invoke(
+        {"messages": "Compute 6 * 7, and compute 10 / 4"}, {"callbacks": [metrics.callback]}
+    )
+    nodes = {
+        sample.labels["node"]: sample.value
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "agent_node_seconds_count"
+    }
+    assert nodes == {"plan": 1, "execute": 1, "review": 1, "synthesize": 1, "inner": 1}
+
+
+def test_nothing_of_what_was_said_is_in_the_metrics():
+    metrics = Metrics()
+    agent = create_react_agent("offline", load_tools(["calculator"]))
+    agent.invoke({"messages": "What is 612 * 7?"}, {"callbacks": [metrics.callback]})
+    assert "612" not in metrics.text()
+
+
+def test_prometheus_is_answered_on_this_machine():
+    metrics = Metrics()
+    metrics.active_tasks.labels("plan").set(3)
+    with metrics.serve(0) as port:
+        said = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    assert 'agent_active_tasks{graph="plan"} 3.0' in said
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+
+
+def test_registries_are_apart_and_one_may_be_given():
+    registry = CollectorRegistry()
+    assert Metrics().registry is not Metrics().registry
+    assert Metrics(registry).registry is registry
