@@ -6,6 +6,9 @@ alone, or by a name or number together with one; whatever was chosen by measurin
 on the files `tune-*`. The goal, 0.15 more, stands on the questions of `test-*` that go by names
 and numbers, which meaning alone misses; over all kinds the gain is smaller, and is told.
 
+Then what episodes beside a hit add, as many being shown with them as without: in conversations,
+where the answer stands beside what the question is like, and in notes that each stand alone.
+
     python benchmarks/retrieval.py [--quick] [--json]
 
 `--quick` leaves out MiniLM, which takes some minutes to embed the facts.
@@ -13,13 +16,14 @@ and numbers, which meaning alone misses; over all kinds the gain is smaller, and
 
 import asyncio
 import csv
+import itertools
 import random
 import re
 import statistics
 import string
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +32,11 @@ from measure import Figure, options, report
 
 from cogwork.core.embeddings import create_embeddings
 from cogwork.core.errors import ConfigurationError
-from cogwork.memory import ChromaStore
+from cogwork.memory import ChromaStore, Memories
 from cogwork.memory.retrieval import search_hybrid
 
 DATA = Path(__file__).parent / "data" / "retrieval"
+TALKS = DATA.parent / "conversations"
 MODELS = {"static": "static", "MiniLM": "sentence-transformers:all-MiniLM-L6-v2"}
 KINDS = ("name", "number", "paraphrase", "mixed")
 GROUPS = {**{kind: (kind,) for kind in KINDS}, "names and numbers": KINDS[:2], "all": KINDS}
@@ -52,9 +57,13 @@ class Question:
 def rows(pattern: str) -> Iterator[tuple[str, list[str]]]:
     """The lines of the files, each with `tune` or `test`."""
     for path in sorted(DATA.glob(pattern)):
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                yield path.name.partition("-")[0], row
+        for row in read(path):
+            yield path.name.partition("-")[0], row
+
+
+def read(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def labelled_facts() -> dict[str, str]:
@@ -129,6 +138,20 @@ RANGES = {
 }
 
 
+def talks() -> tuple[list[list[str]], list[Question]]:
+    """Conversations, each a list of ids and turns; and what is asked about them."""
+    turns, asked = (read(TALKS / name) for name in ("turns.tsv", "questions.tsv"))
+    parts = [list(part) for _, part in itertools.groupby(turns, lambda row: row[0][0])]
+    return parts, [Question("test", "talk", frozenset([key]), text) for key, text in asked]
+
+
+def notes() -> tuple[list[list[str]], list[Question]]:
+    """The longer facts, as episodes that have nothing to do with those beside them."""
+    facts = [[key, text] for key, text in labelled_facts().items() if key[:2] in ("ca", "jo", "no")]
+    known = {key for key, _ in facts}
+    return [facts], [each for each in questions() if each.answers <= known]
+
+
 def filled(folder: Path, model: str, facts: dict[str, str]) -> ChromaStore:
     store = ChromaStore(folder, embeddings=create_embeddings(model), fields=["text"])
     writes = [PutOp(NAMESPACE, key, {"text": text}) for key, text in facts.items()]
@@ -189,6 +212,47 @@ async def figures(store: ChromaStore, name: str) -> list[Figure]:
     return shown
 
 
+async def beside(folder: Path, name: str, model: str) -> list[Figure]:
+    """Recall over episodes with and without those beside a hit."""
+    shown: list[Figure] = []
+    for title, (parts, asked) in {"conversations": talks(), "notes": notes()}.items():
+        with ChromaStore(folder / f"{name} {title}", embeddings=create_embeddings(model)) as store:
+            memories, ids = await told(store, parts)
+            for count in (0, 1):
+                shares = [await share_recalled(memories, each, ids, count) for each in asked]
+                what = f"recall@10, {name}, {title} ({len(asked)}): {count} neighbours"
+                shown.append(Figure(what, statistics.fmean(shares), None, "-", "recall"))
+    return shown
+
+
+async def share_recalled(
+    memories: Memories, question: Question, ids: Mapping[str, str], neighbours: int
+) -> float:
+    found = await memories.recall(question.text, K, sources=["episodic"], neighbours=neighbours)
+    wanted = {ids[key] for key in question.answers}
+    return len(wanted.intersection(one.id for one in found)) / len(wanted)
+
+
+async def told(
+    store: ChromaStore, parts: Sequence[Sequence[Sequence[str]]]
+) -> tuple[Memories, dict[str, str]]:
+    """Memories in which this happened among other things, half a minute apart; and its ids."""
+    now = 1e9
+    memories = Memories(store, NAMESPACE, clock=lambda: now)
+    others = distractors(600, list(labelled_facts().values()))
+    share = len(others) // len(parts)
+    ids = {}
+    for number, part in enumerate(parts):
+        for text in others[number * share : (number + 1) * share]:
+            now += 300
+            await memories.episodic.record(text)
+        now += 86_400
+        for key, text in part:
+            now += 30
+            ids[key] = (await memories.episodic.record(text)).id
+    return memories, ids
+
+
 def measured(folder: Path, *, quick: bool) -> list[Figure]:
     facts = labelled_facts()
     others = distractors(SIZE - len(facts), list(facts.values()))
@@ -204,6 +268,7 @@ def measured(folder: Path, *, quick: bool) -> list[Figure]:
             continue
         with store:
             found += asyncio.run(figures(store, name))
+        found += asyncio.run(beside(folder, name, model))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from langgraph.store.base import PutOp, SearchItem, SearchOp
 
 from cogwork.core.errors import ConfigurationError
-from cogwork.memory.facts import Facts, Memory
+from cogwork.memory.facts import Facts, Memory, source_of
 from cogwork.memory.ranking import DAY
 from cogwork.memory.retrieval import put_many, read_all
 
@@ -246,7 +246,6 @@ def _rank(one: Memory, other: Memory) -> tuple[Memory, Memory]:
 
 
 def _union(kept: Memory, gone: Memory) -> Memory:
-    source = {"id": gone.id, "text": gone.text, "metadata": gone.metadata, "at": gone.created_at}
     return replace(
         kept,
         metadata={**gone.metadata, **kept.metadata},
@@ -254,7 +253,7 @@ def _union(kept: Memory, gone: Memory) -> Memory:
         repeats=kept.repeats + gone.repeats + 1,
         used_at=max(kept.used_at, gone.used_at),
         supersedes=(*kept.supersedes, gone.id, *gone.supersedes),
-        provenance=(*kept.provenance, *gone.provenance, source)[-20:],
+        provenance=(*kept.provenance, *gone.provenance, source_of(gone))[-20:],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from langgraph.store.base import BaseStore, Item, PutOp
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.memory.facts import check_memory
 from cogwork.memory.ranking import Weights, blend
 from cogwork.memory.retrieval import Namespace, get_many, put_many, read_all, search_hybrid
 from cogwork.memory.sameness import digest
@@ -116,10 +117,7 @@ class EpisodicMemory:
         Raises:
             ConfigurationError: The text is blank or the importance impossible.
         """
-        if not text.strip():
-            raise ConfigurationError("the episode's text is blank; say what happened")
-        if not 0 <= importance <= 1:
-            raise ConfigurationError(f"importance is {importance}; it lies between 0 and 1")
+        check_memory(text, importance)
         at = self._clock()
         episode = Episode(
             id=f"{max(int(at * 1_000), 0):014d}-{digest(text)[:12]}",
@@ -195,6 +193,34 @@ class EpisodicMemory:
         """Return the earlier episodes that one is linked to and that are still kept."""
         found = await get_many(self._store, [(self._episodes, key) for key in episode.related])
         return [_episode(item) for item in found if item]
+
+    async def beside(
+        self, keys: Collection[str], count: int = 1, *, hours: float = 1.0
+    ) -> dict[str, list[Episode]]:
+        """Return by id the episodes right before and after each of these, oldest first.
+
+        Args:
+            keys: Ids of episodes; unknown ones are skipped.
+            count: How many before it, and how many after it, at most.
+            hours: How far away in time they may be.
+        """
+        found = await get_many(self._store, [(self._episodes, key) for key in keys])
+        times = {item.key: float(item.value["at"]) for item in found if item}
+        if not times or count < 1:
+            return {}
+        span = hours * _HOUR
+        window = {"$gte": min(times.values()) - span, "$lte": max(times.values()) + span}
+        inside = sorted(await self._read({"at": window}), key=lambda episode: episode.id)
+        places = {episode.id: place for place, episode in enumerate(inside)}
+        return {
+            key: [
+                episode
+                for episode in inside[max(places[key] - count, 0) : places[key] + count + 1]
+                if episode.id != key and abs(episode.at - times[key]) <= span
+            ]
+            for key in times
+            if key in places
+        }
 
     async def get(self, key: str) -> Episode | None:
         """Return an episode by its id."""

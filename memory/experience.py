@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cogwork.core.errors import ConfigurationError
+from cogwork.memory.ranking import check_share
 
 __all__ = ["Experience", "Outcome", "draw_lessons", "importance_of"]
 
@@ -51,10 +51,9 @@ def importance_of(success: float, reward: float = 0.0, complexity: float = 0.5) 
     Raises:
         ConfigurationError: A value is impossible.
     """
-    bounds = {"success": (success, 0), "reward": (reward, -1), "complexity": (complexity, 0)}
-    for name, (value, least) in bounds.items():
-        if not least <= value <= 1:
-            raise ConfigurationError(f"{name} is {value}; it lies between {least} and 1")
+    check_share("success", success)
+    check_share("reward", reward, -1)
+    check_share("complexity", complexity)
     return min(0.2 + 0.3 * success + 0.3 * abs(reward) + 0.2 * complexity, 1.0)
 
 

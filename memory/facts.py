@@ -11,12 +11,25 @@ from typing import Any, Final
 
 from langgraph.store.base import BaseStore, Item, PutOp
 
+from cogwork.core.errors import ConfigurationError
+from cogwork.memory.ranking import check_share
 from cogwork.memory.retrieval import Namespace, get_many, read_all
 
-__all__ = ["TAINTED", "Facts", "Memory", "sources_in", "with_sources"]
+__all__ = ["TAINTED", "Facts", "Memory", "check_memory", "source_of", "sources_in", "with_sources"]
 
 TAINTED: Final = "tainted"
 """The key of metadata that names the untrusted sources a text was drawn from."""
+
+
+def check_memory(text: Any, importance: Any) -> None:
+    """Refuse what cannot be remembered.
+
+    Raises:
+        ConfigurationError: The text is none or blank, or the importance not between 0 and 1.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigurationError(f"the text to remember is {text!r}; pass some words")
+    check_share("importance", importance)
 
 
 def sources_in(noted: Mapping[str, Any]) -> set[str]:
@@ -85,6 +98,16 @@ class Memory:
                 "provenance": tuple(value["provenance"]),
             }
         )
+
+
+def source_of(memory: Memory) -> dict[str, Any]:
+    """Return what the provenance of another tells of a memory that it took the place of."""
+    return {
+        "id": memory.id,
+        "text": memory.text,
+        "metadata": memory.metadata,
+        "at": memory.created_at,
+    }
 
 
 _USAGE = ("importance", "accesses", "repeats", "used_at")

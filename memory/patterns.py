@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.store.base import BaseStore, Item, PutOp
 
 from cogwork.core.errors import ConfigurationError
-from cogwork.memory.ranking import lower_bound
+from cogwork.memory.ranking import check_share, lower_bound
 from cogwork.memory.retrieval import Hit, Namespace, get_many, put_many, read_all, search_hybrid
 from cogwork.memory.sameness import digest, says_the_same
 from cogwork.memory.turns import turn
@@ -98,8 +98,7 @@ class Patterns:
             raise ConfigurationError(
                 f"a pattern needs a situation and an action; got {situation!r} and {action!r}"
             )
-        if not 0 <= success <= 1:
-            raise ConfigurationError(f"success is {success}; it lies between 0 and 1")
+        check_share("success", success)
         known = await self._known_situation(situation)
         key = digest(f"{known}\n{action.casefold()}")
         async with turn(self._tallies):

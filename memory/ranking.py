@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.words import content_words
@@ -20,6 +20,7 @@ __all__ = [
     "DAY",
     "Weights",
     "blend",
+    "check_share",
     "coverage",
     "fuse",
     "lower_bound",
@@ -65,6 +66,16 @@ class Weights:
             raise ConfigurationError("all weights are 0; make one of them more")
         if self.half_life_days == 0:
             raise ConfigurationError("half_life_days is 0; it must be more")
+
+
+def check_share(name: str, value: Any, least: float = 0.0) -> None:
+    """Refuse what is no number between `least` and 1.
+
+    Raises:
+        ConfigurationError: It says which by its name.
+    """
+    if not isinstance(value, (int, float)) or not least <= value <= 1:
+        raise ConfigurationError(f"{name} is {value!r}; it lies between {least:g} and 1")
 
 
 def recency(age: float, half_life_days: float = 30.0) -> float:

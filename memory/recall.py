@@ -7,17 +7,25 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 from langgraph.store.base import BaseStore
 
 from cogwork.memory.episodic import Episode, EpisodicMemory
 from cogwork.memory.experience import Experience, Outcome, draw_lessons, importance_of
-from cogwork.memory.facts import Memory, sources_in, with_sources
+from cogwork.memory.facts import Memory, with_sources
 from cogwork.memory.patterns import Pattern, Patterns
 from cogwork.memory.ranking import Weights, blend, fuse, overlap
+from cogwork.memory.recollection import (
+    SOURCES,
+    Recollection,
+    Source,
+    from_episode,
+    from_memory,
+    from_working,
+    merged,
+    place_of,
+)
 from cogwork.memory.retrieval import Namespace
-from cogwork.memory.sameness import says_the_same
 from cogwork.memory.semantic import SemanticMemory
 from cogwork.memory.working import WorkingItem, context, working_item
 
@@ -28,36 +36,7 @@ __all__ = [
     "Source",
 ]
 
-Source: TypeAlias = Literal["working", "episodic", "semantic"]
-_ALL: tuple[Source, ...] = ("working", "episodic", "semantic")
-_RANK = {source: place for place, source in enumerate(_ALL)}
-
-
-@dataclass(frozen=True, slots=True)
-class Recollection:
-    """Something that was recalled.
-
-    Args:
-        text: What it says.
-        source: The memory it comes from; of several, the first of working, episodic, semantic.
-        id: Its id there.
-        score: Between 0 and 1, comparable across the memories of one recall.
-        importance: Between 0 and 1.
-        at: When it was added or happened, in seconds since the epoch.
-        similarity: Cosine to the query, where the store gave one.
-        also_in: Other memories that say the same.
-        taint: The untrusted sources that it was drawn from, in whichever memory.
-    """
-
-    text: str
-    source: Source
-    id: str
-    score: float
-    importance: float
-    at: float
-    similarity: float | None = None
-    also_in: tuple[Source, ...] = ()
-    taint: tuple[str, ...] = ()
+_BESIDE = 0.9  # of the score of a hit, what the episodes beside it are given
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +87,9 @@ class Memories:
         k: int = 5,
         *,
         working: Sequence[WorkingItem] = (),
-        sources: Collection[Source] = _ALL,
+        sources: Collection[Source] = SOURCES,
         min_similarity: float = 0.0,
+        neighbours: int = 0,
     ) -> list[Recollection]:
         """Return what all memories know about a query, best first, each thing once.
 
@@ -119,20 +99,24 @@ class Memories:
             working: The working memory of the state.
             sources: Which memories to ask.
             min_similarity: Least cosine of what shares no word with the query.
+            neighbours: How many episodes right before and after each recalled one compete
+                for a place, under nine tenths of its score: in a conversation the answer
+                often stands beside what the query is like.
         """
         if not query.strip() or k < 1:
             return []
         found: list[Recollection] = []
         if "working" in sources:
             held = context(working, query, limit=k, now=self._clock())
-            found += [_from_working(item) for item in held]
+            found += [from_working(item) for item in held]
         if "episodic" in sources:
             episodes = await self.episodic.similar(query, k)
-            found += [_from_episode(e) for e in episodes if _is_near(query, e, min_similarity)]
+            found += [from_episode(e) for e in episodes if _is_near(query, e, min_similarity)]
         if "semantic" in sources:
             known = await self.semantic.search(query, k, min_similarity=min_similarity)
-            found += [_from_memory(memory) for memory in known]
-        return _merged(self._ranked(query, found))[:k]
+            found += [from_memory(memory) for memory in known]
+        ranked = merged(self._ranked(query, found))[:k]
+        return (await self._with_neighbours(ranked, neighbours))[:k] if neighbours > 0 else ranked
 
     def promote(
         self, recalled: Sequence[Recollection], *, ttl: float | None = None
@@ -231,13 +215,25 @@ class Memories:
             if item.memory_id is None and item.importance >= min_importance and item.text.strip()
         ]
 
+    async def _with_neighbours(self, found: list[Recollection], count: int) -> list[Recollection]:
+        hits = {one.id: one for one in found if one.source == "episodic"}
+        beside = await self.episodic.beside(hits, count)
+        near = {
+            episode.id: replace(
+                hits.get(episode.id) or from_episode(episode), score=_BESIDE * hits[key].score
+            )
+            for key in reversed(hits)  # the score that the best of them gives is the last
+            for episode in beside.get(key, ())
+        }
+        return merged(sorted([*found, *near.values()], key=lambda one: -one.score))
+
     def _ranked(self, query: str, found: list[Recollection]) -> list[Recollection]:
         """Scores on one scale: each memory alone would rank its own best highest."""
         similarity = {
             place: one.similarity for place, one in enumerate(found) if one.similarity is not None
         }
         words = {place: overlap(query, one.text) for place, one in enumerate(found)}
-        relevance = fuse(similarity, words)
+        relevance = fuse(similarity, words, trust=max(words.values(), default=0.0))
         now = self._clock()
         scored = [
             replace(
@@ -251,54 +247,8 @@ class Memories:
             )
             for place, one in enumerate(found)
         ]
-        return sorted(scored, key=lambda one: (-one.score, _RANK[one.source], one.id))
-
-
-def _merged(ranked: list[Recollection]) -> list[Recollection]:
-    """Each thing once, under its best score."""
-    kept: list[Recollection] = []
-    for one in ranked:
-        place = next((i for i, k in enumerate(kept) if says_the_same(k.text, one.text)), None)
-        if place is None:
-            kept.append(one)
-            continue
-        first, second = sorted((kept[place], one), key=lambda r: _RANK[r.source])
-        others = {*first.also_in, *second.also_in, second.source} - {first.source}
-        also = tuple(sorted(others, key=_RANK.__getitem__))
-        taint = tuple(sorted({*first.taint, *second.taint}))
-        kept[place] = replace(first, score=kept[place].score, also_in=also, taint=taint)
-    return kept
+        return sorted(scored, key=lambda one: (-one.score, place_of(one), one.id))
 
 
 def _is_near(query: str, episode: Episode, min_similarity: float) -> bool:
     return (episode.similarity or 0.0) >= min_similarity or overlap(query, episode.text) > 0
-
-
-def _from_working(item: WorkingItem) -> Recollection:
-    return Recollection(item.text, "working", item.id, 0.0, item.importance, item.added_at)
-
-
-def _from_episode(episode: Episode) -> Recollection:
-    return Recollection(
-        episode.text,
-        "episodic",
-        episode.id,
-        0.0,
-        episode.importance,
-        episode.at,
-        episode.similarity,
-        taint=tuple(sorted(sources_in(episode.details))),
-    )
-
-
-def _from_memory(memory: Memory) -> Recollection:
-    return Recollection(
-        memory.text,
-        "semantic",
-        memory.id,
-        0.0,
-        memory.importance,
-        memory.created_at,
-        memory.similarity,
-        taint=memory.taint,
-    )

@@ -19,28 +19,28 @@ _BRACKETS = "()[]{}"
 _STOPS = ".,;:!…"
 _APOSTROPHES = str.maketrans("’‘", "''")  # noqa: RUF001 - those that are typed and set
 _QUOTE = re.compile(r'(?<!\d)["“”„«»]')  # behind a number it is a unit
+_QUOTED = re.compile(r'(?s)\s*["“„«]([^"“”„«»]*)["“”»]\s*')
 _BEFORE = re.compile(rf"(?:[{_STOPS}]++(?=\s)|[{_DASHES}*•]++(?=\s)|\s)*")
 _BEHIND = re.compile(rf"(?:[{_STOPS}\s]|[{_DASHES}]++(?=\s))*")  # read backwards
 _BEHIND_SECRET = re.compile(rf"(?:[.\s]|[{_DASHES}{_STOPS}]++(?=\s))*")
 
-_SECRET = re.compile(
-    r"(?is)\b(?:pass(?:word|phrase|code|wd)|pwd|pin|key|code|token|secret|login|username"
-    r"|(?:host|file)name|branch|variable)s?\b.{0,40}?(?:[:=]|\b(?:is|are|was|to|called)\b)(.*)"
+_GUARDED = (
+    r"\b(?:pass(?:word|phrase|code|wd)|pwd|pin|key|code|token|secret|login"
+    r"|user ?name|host(?:name)?|file(?:name)?|branch|variable)s?\b"
 )
-"""What stands behind a password, or a name that computers know, counts to the letter."""
+_SECRET = re.compile(
+    rf"(?is){_GUARDED}.{{0,40}}?(?:[:=]|\b(?:is|are|was|to|called)\b)(.*)"
+    rf"|^(.*?)\s(?:is|are|was)\b.{{0,20}}?{_GUARDED}"
+)
+"""A password, or a name that computers know: it counts to the letter."""
+
+_GUARDED_REST = re.compile(rf"(?is){_GUARDED}.*")
 
 _PREFACE = re.compile(r"(?i)^(?:please\s+)?(?:note|remember)(?:\s+that\s+|:\s*)")
-_FREE = frozenset({"the", "actually", "also", "basically", "currently", "please", "really"})
+_FILLERS = frozenset({"the", "actually", "also", "basically", "currently", "please", "really"})
+_MAY_DIFFER = _FILLERS | {"note", "remember", "that"}
 _ACRONYM = 3  # letters of a word in capitals up to which it may be no word: "US", "WHO"
-_NAMES = frozenset(
-    {
-        *("aids", "amazon", "apple", "august", "bill", "chase", "china", "frank", "grace"),
-        *("hope", "hunter", "jack", "japan", "joy", "march", "mark", "may", "mercury"),
-        *("nice", "oracle", "polish", "reading", "rose", "shell", "swift", "target"),
-        *("turkey", "visa", "will"),
-    }
-)
-"""Words that are other words with a capital."""
+_WEEKDAY = re.compile(r"(?i)(?:mon|tues|wednes|thurs|fri|satur|sun)days?$")
 
 _TIMES = frozenset({"now", "today", "tomorrow", "tonight", "yesterday"})
 _PLACES = frozenset(
@@ -88,16 +88,21 @@ def digest(text: str) -> str:
 def says_the_same(one: str, other: str) -> bool:
     """Whether two texts differ only in how they say it.
 
-    Free to differ are punctuation, "the", fillers, and capitals of ordinary words; a time, a
-    place or a clause may stand first or last ("on Monday …"), and two in a list in either order
-    ("Ada and Bob"). Every other word must agree, and so must their order: who does what to whom,
-    from where to where. Case counts in what may be a code, a unit, a file or a password.
+    Free to differ are punctuation, "the" and fillers; a time, a place or a clause may stand first
+    or last ("on Monday …"), and two in a list in either order ("Ada and Bob"). Every other word
+    must agree, and so must their order: who does what to whom, from where to where. Case counts
+    ("Bob eats Turkey"), except in the first word, weekdays, words all in capitals, and beside a
+    text without capitals or of nothing else; in what may be a code, a unit, a file or a password it always does.
     """
+    plain = _plain(one), _plain(other)
+    if not _differing(*plain) <= _MAY_DIFFER:
+        return False
     if digest(one) == digest(other):
         return True
-    if _secret(_plain(one)) != _secret(_plain(other)):
+    if _secret(plain[0]) != _secret(plain[1]):
         return False
-    first, second = _read(one), _read(other)
+    free = _free(*plain)
+    first, second = (_read(text, free) for text in plain)
     if not first.words or sorted(first.words) != sorted(second.words):
         return False
     return first.words == second.words or _is_moved(first, second) or _is_relisted(first, second)
@@ -114,13 +119,20 @@ class _Text:
 
 def _plain(text: str) -> str:
     text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
-    return " ".join(_QUOTE.sub("", text).split())
+    quoted = _QUOTED.fullmatch(text)
+    return " ".join(_QUOTE.sub("", quoted[1] if quoted else text).split())
+
+
+def _differing(one: str, other: str) -> set[str]:
+    """The words that only one has; a cheap look before the close one."""
+    first, second = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
+    return first ^ second
 
 
 def _secret(text: str) -> str:
     """What must agree to the letter; nothing if the text tells no secret."""
     found = _SECRET.search(text)
-    return _trim(found[1], _BEHIND_SECRET).strip() if found else ""
+    return _trim(found[1] or found[2] or "", _BEHIND_SECRET).strip() if found else ""
 
 
 def _trim(text: str, behind: re.Pattern[str]) -> str:
@@ -128,17 +140,39 @@ def _trim(text: str, behind: re.Pattern[str]) -> str:
     return behind.sub("", text[::-1], count=1)[::-1]
 
 
-def _read(text: str) -> _Text:
-    plain = _PREFACE.sub("", _plain(text))
-    chunks = [part for chunk in plain.split() for part in _parts(chunk)]
+def _chunks(plain: str) -> list[str]:
+    return [part for chunk in _PREFACE.sub("", plain).split() for part in _parts(chunk)]
+
+
+def _free(*texts: str) -> frozenset[str]:
+    """The words whose capitals say nothing, in small letters."""
+    chunks = [_chunks(text) for text in texts]
+    words = [chunk for found in chunks for chunk in found]
+    if not any(text in (text.lower(), text.upper()) for text in texts):
+        first = {found[0] for found in chunks if found}
+        words = [word for word in words if word in first or _is_loud(word) or _WEEKDAY.match(word)]
+    bound = (_chunks(found[0]) for text in texts if (found := _GUARDED_REST.search(text)))
+    return frozenset(word.lower() for word in words).difference(
+        word.lower() for rest in bound for word in rest[1:]
+    )
+
+
+def _is_loud(word: str) -> bool:
+    """Whether it is in capitals to stress it, not because it is short for something."""
+    return word.isupper() and len(word) > _ACRONYM
+
+
+def _read(plain: str, free: frozenset[str]) -> _Text:
+    chunks = _chunks(plain)
     while chunks and chunks[-1] == ".":
         chunks.pop()
     is_shouted = plain == plain.upper() and sum(len(chunk) > 1 for chunk in chunks) > 1
-    folded = [
-        _fold(chunk, chunks[place - 1] if place else "", is_shouted=is_shouted)
-        for place, chunk in enumerate(chunks)
-    ]
-    pairs = [pair for pair in zip(folded, chunks, strict=True) if pair[0] not in _FREE]
+    pairs = []
+    for before, chunk in zip(["", *chunks], chunks, strict=False):
+        if chunk.lower() not in _FILLERS:
+            is_free = chunk.lower() in free
+            folded = _fold(chunk, before, is_shouted=is_shouted) if is_free else chunk
+            pairs.append((folded, chunk))
     names = {word for word, chunk in pairs[1:] if chunk != chunk.lower()}
     return _Text([word for word, _ in pairs], names, plain.count(","))
 
@@ -166,10 +200,10 @@ def _fold(word: str, before: str, *, is_shouted: bool) -> str:
     parts = re.split(r"['-]", word.removesuffix(","))
     is_word = all(part.isalpha() or not part for part in parts)
     is_unit = len(word) <= 3 and any(letter.isdigit() for letter in before)
-    if not is_word or is_unit or low in _NAMES:
+    if not is_word or is_unit:
         return word
     if word.isupper():
-        return low if is_shouted or len(word) > _ACRONYM else word
+        return low if is_shouted or _is_loud(word) else word
     return low if all(part[1:] == part[1:].lower() for part in parts) else word
 
 

@@ -4,8 +4,9 @@ Methods are async; synchronous code runs them by `run_blocking` of `cogwork.core
 as in `run_blocking(memory.search, "query")`.
 """
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from langgraph.store.base import BaseStore
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory.consolidation import Consolidation, ConsolidationReport
-from cogwork.memory.facts import Facts, Memory
+from cogwork.memory.facts import Facts, Memory, check_memory, source_of
 from cogwork.memory.ranking import Weights, blend, usefulness
 from cogwork.memory.retrieval import Hit, Namespace, get_many, put_many, search_hybrid
 from cogwork.memory.sameness import digest, says_the_same
@@ -81,10 +82,7 @@ class SemanticMemory:
         Raises:
             ConfigurationError: The text is blank or the importance impossible.
         """
-        if not text.strip():
-            raise ConfigurationError("the text to remember is blank; pass some words")
-        if not 0 <= importance <= 1:
-            raise ConfigurationError(f"importance is {importance}; it lies between 0 and 1")
+        check_memory(text, importance)
         now, key = self._clock(), digest(text)
         new = Memory(key, text, dict(metadata or {}), importance, created_at=now, used_at=now)
         (known,) = await self._facts.read([key])
@@ -92,6 +90,42 @@ class SemanticMemory:
         async with turn(self._facts.facts):
             (old,) = await self._facts.read([twin])
             return await (self._merge(old, new) if old else self._add(new))
+
+    async def correct(
+        self,
+        text: str,
+        *,
+        instead_of: Collection[str],
+        metadata: Mapping[str, Any] | None = None,
+        importance: float = 0.5,
+    ) -> Memory:
+        """Keep a text in place of memories that are wrong; its provenance tells of them.
+
+        Args:
+            text: What holds now.
+            instead_of: Ids of what does not; unknown ones are skipped.
+            metadata: As in `remember`.
+            importance: As in `remember`.
+
+        Raises:
+            ConfigurationError: The text is blank or the importance impossible.
+        """
+        kept = await self.remember(text, metadata=metadata, importance=importance)
+        async with turn(self._facts.facts):
+            (now, *found) = await self._facts.read([kept.id, *dict.fromkeys(instead_of)])
+            wrong = [each for each in found if each is not None and each.id != kept.id]
+            if now is None or not wrong:
+                return kept
+            corrected = replace(
+                now,
+                supersedes=(*now.supersedes, *(each.id for each in wrong)),
+                provenance=(*now.provenance, *map(source_of, wrong))[-_SOURCES:],
+            )
+            count = max(await self._facts.note("count") - len(wrong), 0)
+            gone = [write for each in wrong for write in self._facts.remove(each.id)]
+            writes = [*self._facts.write(corrected), *gone, self._facts.write_note("count", count)]
+            await put_many(self._store, writes)
+            return corrected
 
     async def search(
         self,
@@ -135,8 +169,10 @@ class SemanticMemory:
         """Add to a memory's importance, which stays between 0 and 1.
 
         Raises:
-            ConfigurationError: There is no such memory.
+            ConfigurationError: There is no such memory, or the delta is no number.
         """
+        if math.isnan(delta):
+            raise ConfigurationError("the delta of importance is NaN; pass a number")
         async with turn(self._facts.facts):
             (found,) = await self._facts.read([key])
             if found is None:

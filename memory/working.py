@@ -21,7 +21,7 @@ from langchain_core.messages import HumanMessage
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.messages import estimate_tokens
-from cogwork.memory.ranking import Weights, blend, overlap
+from cogwork.memory.ranking import Weights, blend, check_share, overlap
 
 __all__ = [
     "Summarizer",
@@ -116,10 +116,11 @@ def working_item(
         now: Seconds since the epoch; the clock's unless given.
 
     Raises:
-        ConfigurationError: The importance is impossible or the ttl negative.
+        ConfigurationError: The text is none, the importance impossible or the ttl negative.
     """
-    if not 0 <= importance <= 1:
-        raise ConfigurationError(f"importance is {importance}; it lies between 0 and 1")
+    if not isinstance(text, str):
+        raise ConfigurationError(f"the text of an item is {text!r}; pass some words")
+    check_share("importance", importance)
     if ttl is not None and not ttl >= 0:
         raise ConfigurationError(f"ttl is {ttl}; it is 0 or more seconds, or None for ever")
     at = time.time() if now is None else now
@@ -164,6 +165,8 @@ def make_merge_working(
     ) -> list[WorkingItem]:
         merged = {item.id: item for item in current}
         for item in writes:
+            if not isinstance(item, WorkingItem):
+                raise ConfigurationError(f"{item!r} is no item; write working_item(…)")
             old = merged.get(item.id)
             merged[item.id] = _newer(old, item) if old else item
         items = list(merged.values())

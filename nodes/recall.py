@@ -27,6 +27,7 @@ def make_recall(
     k: int = 5,
     max_tokens: int = 1_000,
     min_similarity: float = 0.3,
+    neighbours: int = 0,
     promote: bool = False,
     user: str | None = None,
     agent: str | None = None,
@@ -43,6 +44,7 @@ def make_recall(
         k: How many recollections at most.
         max_tokens: How many estimated tokens all of them may have.
         min_similarity: Least cosine of what shares no word with the question.
+        neighbours: How many episodes before and after each recalled one compete for a place.
         promote: Whether to hold them in the channel `working` too (see `WorkingMemory`).
         user: Whose memories; the user of the run unless given.
         agent: Whose view of the user; None for what all agents share.
@@ -66,7 +68,9 @@ def make_recall(
         question = _question(state["messages"])
         memories = open_memories(config, user=user, agent=agent, store=store)
         held = state.get("working") or []
-        found = await memories.recall(question, k, working=held, min_similarity=min_similarity)
+        found = await memories.recall(
+            question, k, working=held, min_similarity=min_similarity, neighbours=neighbours
+        )
         fitting = _within(found, max_tokens)
         update: dict[str, Any] = {"recalled": fitting}
         if promote:

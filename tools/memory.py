@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
 from cogwork.core.errors import ToolError
+from cogwork.core.secrets import holds_secret
 from cogwork.tools.base import tool
 from cogwork.tools.taint import TAINTED, has_read, inherited_taint
 
@@ -76,6 +77,11 @@ def make_memory_tools(open_knowledge: Callable[[RunnableConfig], Knowledge]) -> 
         if not text.strip() or len(text) > _LONGEST:
             raise ToolError(
                 f"a text of {len(text)} characters is not kept; send between 1 and {_LONGEST}"
+            )
+        if holds_secret(text):
+            raise ToolError(
+                "this tells a password, a key or a number of that kind, and memories keep none; "
+                "leave it out, and remember where it is kept"
             )
         taint = inherited_taint()  # what a tainted run remembers taints the run that recalls it
         kept = await open_knowledge(config).remember(

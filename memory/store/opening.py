@@ -29,9 +29,14 @@ def open_place(place: str | Path, chroma: str | None) -> Opened:
         ConfigurationError: The place or the URL of Chroma is none.
         MemoryStoreError: The folder cannot be opened, or has an owner already.
     """
+    if not isinstance(place, (str, Path)) or not str(place).strip() or "\0" in str(place):
+        raise ConfigurationError(
+            f"memory store {place!r} is no place; name a folder, or "
+            "postgresql://user:password@host:5432/database"
+        )
     if isinstance(place, str) and "://" in place:
         return _open_server(place, chroma)
-    directory = Path(place).expanduser().absolute()
+    directory = _folder(place)
     _make(directory)
     lock = DirectoryLock(directory)
     try:
@@ -62,6 +67,13 @@ def _open_server(url: str, chroma: str | None) -> Opened:
         records.close()
         raise
     return Opened(records, index, None)
+
+
+def _folder(place: str | Path) -> Path:
+    try:
+        return Path(place).expanduser().absolute()
+    except RuntimeError as error:  # no such user
+        raise ConfigurationError(f"memory store '{place}' is no place: {error}") from error
 
 
 def _make(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -156,8 +157,11 @@ def _check_read(op: GetOp | SearchOp | ListNamespacesOp) -> None:
         _check_name(op.namespace, op.key)
         return
     for name, number in (("limit", op.limit), ("offset", op.offset)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise ConfigurationError(f"{name} {number!r} is no number of items; write 0 or more")
+        is_count = isinstance(number, int) and not isinstance(number, bool)
+        if not is_count or not 0 <= number <= sys.maxsize:
+            raise ConfigurationError(
+                f"{name} {number!r} is no number of items; write 0 to sys.maxsize"
+            )
     if isinstance(op, SearchOp):
         _check_name(op.namespace_prefix)
         check_filter(op.filter)

@@ -24,8 +24,9 @@ _WRITING = 0x636F6777  # advisory locks; "cogw"
 _FEEDING = 0x636F6766  # "cogf"
 _BM25 = """
 WITH scope AS (
-    SELECT COUNT(*)::float8 AS items, GREATEST(AVG(length(words)), 1)::float8 AS mean
-    FROM items JOIN namespaces ON namespaces.id = items.namespace_id WHERE {where}
+    SELECT SUM(item_count)::float8 AS items,
+        GREATEST(SUM(word_count)::float8 / NULLIF(SUM(item_count), 0), 1)::float8 AS mean
+    FROM namespaces WHERE {where}
 ), hits AS (
     SELECT items.id, length(words)::float8 AS size, lexeme, cardinality(positions)::float8 AS often
     FROM items JOIN namespaces ON namespaces.id = items.namespace_id,

@@ -62,7 +62,48 @@ CREATE INDEX links_by_namespace ON links (namespace_id, version);
 CREATE INDEX links_by_vector ON links (vector_id);
 CREATE TABLE outbox (vector_id BIGINT PRIMARY KEY, state SMALLINT NOT NULL);
 """
-_STEPS: Sequence[str] = (_FIRST,)
+# Searches by words need how many items and words there are under a prefix; counting them would
+# read every item. New words go into the index at once: a list of pending ones is read whole.
+_COUNTED = """
+ALTER INDEX items_by_words SET (fastupdate = off);
+SELECT gin_clean_pending_list('items_by_words');
+ALTER TABLE namespaces ADD COLUMN item_count BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE namespaces ADD COLUMN word_count BIGINT NOT NULL DEFAULT 0;
+UPDATE namespaces SET item_count = found.items, word_count = found.words
+FROM (
+    SELECT namespace_id, COUNT(*) AS items, SUM(length(words)) AS words FROM items GROUP BY 1
+) AS found WHERE namespaces.id = found.namespace_id;
+CREATE FUNCTION count_come() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE namespaces SET item_count = item_count + items, word_count = word_count + words
+    FROM (
+        SELECT namespace_id, COUNT(*) AS items, SUM(length(words)) AS words FROM behind GROUP BY 1
+    ) AS come WHERE namespaces.id = come.namespace_id;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION count_go() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE namespaces SET item_count = item_count - items, word_count = word_count - words
+    FROM (
+        SELECT namespace_id, COUNT(*) AS items, SUM(length(words)) AS words FROM before GROUP BY 1
+    ) AS gone WHERE namespaces.id = gone.namespace_id;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE namespaces SET word_count = word_count + gained
+    FROM (
+        SELECT behind.namespace_id, SUM(length(behind.words) - length(before.words)) AS gained
+        FROM behind JOIN before USING (id) GROUP BY 1
+    ) AS changed WHERE namespaces.id = changed.namespace_id AND gained <> 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER items_come AFTER INSERT ON items REFERENCING NEW TABLE AS behind
+    FOR EACH STATEMENT EXECUTE FUNCTION count_come();
+CREATE TRIGGER items_go AFTER DELETE ON items REFERENCING OLD TABLE AS before
+    FOR EACH STATEMENT EXECUTE FUNCTION count_go();
+CREATE TRIGGER items_change AFTER UPDATE ON items
+    REFERENCING OLD TABLE AS before NEW TABLE AS behind
+    FOR EACH STATEMENT EXECUTE FUNCTION count_change();
+"""
+_STEPS: Sequence[str] = (_FIRST, _COUNTED)
 """Each brings the schema from the version that is its index to the next."""
 
 

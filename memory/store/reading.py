@@ -73,7 +73,7 @@ class Reading:
         return Item(value=json.loads(row.value), **_attributes(row))
 
     def _candidates(self, op: SearchOp, queries: Mapping[str, Scores]) -> _Ranked:
-        prefix, wanted = tuple(op.namespace_prefix), op.offset + op.limit
+        prefix, wanted = tuple(op.namespace_prefix), min(op.offset + op.limit, EVERYTHING)
         if op.query and op.query in queries:
             return self._vectors.rank(prefix, queries[op.query], wanted)
         ids = self._records.listing(

@@ -120,6 +120,22 @@ async def test_what_is_forgotten_is_gone(episodes):
     assert await episodes.recent() == []
 
 
+async def test_the_episodes_beside_one_are_those_next_to_it_in_time(store, episodes, clock):
+    kept = []
+    for part in range(2):
+        kept += [await episodes.record(f"day {part} turn {turn}") for turn in range(4)]
+        clock.now += 24 * HOUR
+    first, second, third, last, dawn, *_ = kept
+    beside = await episodes.beside([second.id, last.id, "unknown"])
+    assert {key: texts(found) for key, found in beside.items()} == {
+        second.id: [first.text, third.text],
+        last.id: [third.text],
+    }
+    wide = await episodes.beside([last.id], 2, hours=48)
+    assert texts(wide[last.id]) == [second.text, third.text, dawn.text, kept[5].text]
+    assert await episodes.beside([last.id], 0) == await episodes.beside([]) == {}
+
+
 async def test_impossible_values_are_refused(store, episodes):
     for text, importance in ((" ", 0.5), ("text", 1.5)):
         with pytest.raises(ConfigurationError):

@@ -57,7 +57,9 @@ async def test_it_is_bounded_and_keeps_what_works():
     assert found[0].situation == "case 2"
 
 
-@pytest.mark.parametrize("wrong", [("", "act", 1), ("case", " ", 1), ("case", "act", 1.5)])
+@pytest.mark.parametrize(
+    "wrong", [("", "act", 1), ("case", " ", 1), ("case", "act", 1.5), ("case", "act", "yes")]
+)
 async def test_impossible_values_are_refused(patterns, wrong):
     situation, action, success = wrong
     with pytest.raises(ConfigurationError):

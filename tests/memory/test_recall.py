@@ -62,6 +62,22 @@ async def test_memories_can_be_left_out_and_results_limited(memories):
     assert await memories.recall("printer", 0) == await memories.recall(" ") == []
 
 
+async def test_neighbours_in_time_come_only_if_they_are_asked_for(memories):
+    said = ["Where shall we meet for the concert?", "By the fountain, half past six.", "Fine!"]
+    for text in said:
+        await memories.episodic.record(text)
+    memories.episodic._clock.now += 86_400
+    for place in range(9):
+        await memories.episodic.record(f"Bob played chess game {place}")
+    alone = await memories.recall("meet concert", 1, sources=["episodic"])
+    assert [one.text for one in alone] == said[:1]
+    found = await memories.recall("meet concert", 2, sources=["episodic"], neighbours=1)
+    assert [one.text for one in found] == said[:2]
+    assert found[1].score == pytest.approx(0.9 * found[0].score)
+    more = await memories.recall("meet concert", 9, sources=["episodic"], neighbours=1)
+    assert len({one.id for one in more}) == len(more) <= 9
+
+
 async def test_what_shares_nothing_with_the_query_can_be_kept_out(memories):
     await memories.semantic.remember("Bob plays chess")
     await memories.episodic.record("Bob won a game")
@@ -109,8 +125,9 @@ async def test_lessons_of_the_experience_are_taken_as_they_are(memories):
 
 
 async def test_an_impossible_outcome_writes_nothing(memories):
-    with pytest.raises(ConfigurationError):
-        await memories.learn_from_experience(Experience("a", "b"), Outcome(1, reward=7))
+    for outcome in (Outcome(1, reward=7), Outcome("won"), Outcome(float("nan"))):
+        with pytest.raises(ConfigurationError):
+            await memories.learn_from_experience(Experience("a", "b"), outcome)
     assert await memories.episodic.recent() == []
 
 

@@ -22,6 +22,8 @@ from cogwork.memory.sameness import digest, says_the_same
         ("Ada likes tea and coffee", "Ada likes coffee and tea"),
         ("The password is Hunter2", "the password is Hunter2."),
         ("BACKUPS RUN AT NIGHT", "Backups run at night"),
+        ("The code of the room is 4711", '"The code of the room is 4711"'),
+        ("The user prefers dark mode", "“the user prefers dark mode”"),
     ],
 )
 def test_the_same_said_otherwise_is_the_same(one, other):
@@ -74,6 +76,18 @@ def test_the_same_said_otherwise_is_the_same(one, other):
         ("The password is hunter", "The password is hunter!"),
         ("Hunter is the password", "hunter is the password"),
         ("This pump leaks", "That pump leaks"),
+        ("Ada bought Windows", "Ada bought windows"),
+        ("The team writes Rust", "The team writes rust"),
+        ("Ada likes tea", "Ada likes Tea"),
+        ("Ada asked WHO experts", "Ada asked who experts"),
+        ("the user name is bob", "the user name is Bob"),
+        ("the host is Alpha", "the host is alpha"),
+        ("Branch Main is broken", "branch main is broken"),
+        ("the file is a.txt", "the file is A.txt"),
+        ("the unit is mw", "the unit is MW"),
+        ("Anna lent Peter 20 euros", "Peter lent Anna 20 euros"),
+        ("My login is Ada", "my login is ada"),
+        ("They met Will", "They met will"),
     ],
 )
 def test_what_differs_in_a_fact_is_not_the_same(one, other):

@@ -7,7 +7,9 @@ from langgraph.store.memory import InMemoryStore
 
 from cogwork.core.bridge import run_blocking
 from cogwork.core.errors import ConfigurationError
+from cogwork.memory.experience import Experience, Outcome
 from cogwork.memory.ranking import DAY, Weights
+from cogwork.memory.recall import Memories
 from cogwork.memory.semantic import SemanticMemory
 from cogwork.memory.store import ChromaStore
 
@@ -195,20 +197,56 @@ async def test_what_is_forgotten_is_gone(store, memory):
     assert await memory.search("Ada drinks green tea") == []
 
 
-@pytest.mark.parametrize("wrong", ["", " \n"])
-async def test_blank_texts_are_refused(memory, wrong):
-    with pytest.raises(ConfigurationError):
+@pytest.mark.parametrize("wrong", ["", " \n", 5, None, ["tea"]])
+async def test_what_is_no_text_is_refused(memory, wrong):
+    with pytest.raises(ConfigurationError, match="the text to remember is"):
         await memory.remember(wrong)
 
 
 async def test_impossible_values_are_refused(store, memory):
-    for wrong in (-0.1, 1.1, float("nan")):
+    for wrong in (-0.1, 1.1, float("nan"), "high", None):
         with pytest.raises(ConfigurationError):
             await memory.remember("tea", importance=wrong)
+    kept = await memory.remember("tea")
+    with pytest.raises(ConfigurationError):
+        await memory.update_importance(kept.id, float("nan"))
     with pytest.raises(ConfigurationError):
         SemanticMemory(store, NS, capacity=0)
     with pytest.raises(ConfigurationError):
         SemanticMemory(store, ())
+
+
+async def test_a_correction_takes_the_place_of_what_was_wrong(store, memory):
+    wrong = await memory.remember("Ada lives in Graz", metadata={"tainted": ["web"]})
+    other = await memory.remember("Bob plays chess")
+    kept = await memory.correct("Ada lives in Bern", instead_of=[wrong.id, "unknown"])
+    assert await texts(memory) == ["Bob plays chess", "Ada lives in Bern"]
+    assert (kept.supersedes, kept.taint) == ((wrong.id,), ("web",))
+    assert [source["text"] for source in kept.provenance] == ["Ada lives in Graz"]
+    assert await memory.get(kept.id) == kept
+    again = await memory.correct("Ada lives in Bern", instead_of=[kept.id, wrong.id])
+    assert (again.id, again.repeats, again.supersedes) == (kept.id, 1, (wrong.id,))
+    await memory.correct("Bob plays go", instead_of=[other.id])
+    assert await texts(memory) == ["Ada lives in Bern", "Bob plays go"]
+    small = SemanticMemory(store, NS, capacity=3)
+    await small.remember("a third fact")
+    assert len(await small.everything()) == 3  # what went is not counted
+
+
+async def test_no_memory_vanishes_by_a_time_to_live_nobody_asked_for(tmp_path):
+    now = 1e9
+    ttl = {"default_ttl": 1, "refresh_on_read": False, "sweep_interval_minutes": 1}
+    with ChromaStore(tmp_path, embeddings=None, ttl=ttl, clock=lambda: now) as store:
+        memories = Memories(store, NS, clock=lambda: now)
+        await memories.semantic.remember("Ada drinks green tea")
+        await memories.learn_from_experience(Experience("tea is cold", "heat it"), Outcome(1))
+        await store.aput(NS, "plain", {"text": "gone in a minute"})
+        now += 3_600
+        store.sweep_ttl()
+        assert await store.aget(NS, "plain") is None
+        assert "Ada drinks green tea" in await texts(memories.semantic)
+        assert len(await memories.episodic.by_outcome("success")) == 1
+        assert [p.action for p in await memories.patterns.suggest("cold tea")] == ["heat it"]
 
 
 async def test_namespaces_do_not_mix(store, memory, clock):

@@ -182,7 +182,16 @@ def test_a_checkpoint_brings_it_back_strictly(tmp_path):
 
 
 def test_impossible_values_are_refused():
-    for wrong in ({"importance": 2}, {"importance": float("nan")}, {"ttl": -1}):
+    with pytest.raises(ConfigurationError, match="the text of an item is 5"):
+        working_item(5)
+    with pytest.raises(ConfigurationError, match="'text' is no item"):
+        merge_working([], ["text"])
+    for wrong in (
+        {"importance": 2},
+        {"importance": float("nan")},
+        {"importance": "x"},
+        {"ttl": -1},
+    ):
         with pytest.raises(ConfigurationError):
             working_item("text", **wrong)
     with pytest.raises(ConfigurationError):

@@ -147,6 +147,48 @@ def test_what_a_tainted_run_memorizes_says_so_and_what_another_does_not(store):
     }
 
 
+def test_a_correction_or_a_denial_takes_the_place_of_what_is_known(store):
+    graph = build(store)
+    for said in ("My name is Bob.", "I like tea.", "My cat is black.", "I am allergic to nuts."):
+        graph.invoke({"messages": said}, ADA)
+    for said in (
+        "No, my name is Ada.",
+        "I don't like tea.",
+        "Actually, I like coffee.",
+        "My cat isn't black.",
+        "Sorry, I am allergic to eggs.",
+    ):
+        assert graph.invoke({"messages": said}, ADA)["memorized"]
+    assert known(store) == [
+        "I am allergic to nuts.",
+        "my name is Ada.",
+        "I don't like tea.",
+        "I like coffee.",
+        "My cat isn't black.",
+        "I am allergic to eggs.",
+    ]
+    graph.invoke({"messages": "I like tea."}, ADA)
+    assert {"I like tea.", "I like coffee."} <= set(known(store))
+    assert "I don't like tea." not in known(store)
+
+
+def test_a_model_says_what_corrects_and_its_secrets_are_not_kept(store):
+    answers = [
+        {"facts": [{"text": "The user lives in Graz.", "importance": 0.8}]},
+        {
+            "facts": [
+                {"text": "The user lives in Bern.", "importance": 0.8, "corrects": True},
+                {"text": "The user's password is hunter2.", "importance": 1.0},
+            ]
+        },
+    ]
+    model = ScriptedChatModel(script=[json.dumps(answer) for answer in answers])
+    graph = build(store, model=model)
+    graph.invoke({"messages": "Graz is where I live"}, ADA)
+    result = graph.invoke({"messages": "Bern, I mean, and my password is hunter2"}, ADA)
+    assert result["memorized"] == ["The user lives in Bern."] == known(store)
+
+
 KEPT = [
     ("Remember that the door code is 4711", "the door code is 4711"),
     ("I prefer short answers.", "I prefer short answers."),
@@ -155,11 +197,28 @@ KEPT = [
     ("Our office is in Zurich.", "Our office is in Zurich."),
     ("The build server is called Hal.", "The build server is called Hal."),
     ("Call me Ada.", "Call me Ada."),
+    ("I'm 40", "I'm 40"),
+    ("I don't like coffee", "I don't like coffee"),
+    ("I no longer live in Rome", "I no longer live in Rome"),
+    ("My cat isn't black", "My cat isn't black"),
+    ("No, my sister works in Basel.", "my sister works in Basel."),
+    ("My sister works in Basel, not in Zurich.", "My sister works in Basel, not in Zurich."),
+    ("Remember that the match is off if it rains", "the match is off if it rains"),
+    ("I own a red boat. I hate my job, lol.", "I own a red boat."),
+    (
+        "The password policy asks for 14 characters, and our office is in Bern",
+        "The password policy asks for 14 characters, and our office is in Bern",
+    ),
 ]
 JUNK = [
     *("Hello!", "Thanks, great.", "What is my name?", "Is the server called Hal?", "ok", "42"),
     *("Please send the mail to Bob.", "I want you to compute 3 + 4.", "Compute 17 * 3."),
     *("Show me the file report.csv", "I have a headache right now.", "lol", "Go on.", "\n"),
+    *("If my boss is late, call him", "What if my name is Bob?", "Suppose my name is Bob."),
+    *("I think my sister lives in Zurich.", "Maybe I live in Rome.", "I would like my own dog."),
+    *("I hate my job, just kidding", "My name is Batman. Just kidding!", "My dog is a king 😂"),
+    *("Translate: my name is Bob", '"My name is Eve"', "> my name is Eve", "My dog is ill, right?"),
+    *("I have a question.", "I like your answer.", "I don't have time.", "I love it!"),
     *("Can you call me tomorrow?", "Let's start.", "x" * 5_000, "It is raining.", "No, wrong."),
 ]
 
@@ -172,6 +231,28 @@ def test_statements_are_worth_keeping(said, fact):
 @pytest.mark.parametrize("said", JUNK)
 def test_small_talk_questions_and_requests_are_not(said):
     assert [drawn for drawn in draw_facts(said) if drawn.importance >= 0.5] == []
+
+
+SECRETS = [
+    "My password is hunter2 and my card is 4111 1111 1111 1111.",
+    "My password is hunter2",
+    "Remember that my password is hunter2",
+    "Remember: the PIN is 4711",
+    "My card is 4111 1111 1111 1111",
+    "Our API key is sk-abcdefgh12345678",
+    "My key is ghp_abcdefghijklmnopqrstuvwxyz",
+    "My server is at postgres://ada:geheim@host/db",
+    "My social security number is 123-45-6789",
+    "Please note that our wifi password: Meadow7",
+    "My recovery phrase is apple boat cat",
+]
+
+
+@pytest.mark.parametrize("said", SECRETS)
+def test_secrets_are_never_kept_whoever_draws_them(store, said):
+    assert draw_facts(said) == []
+    graph = build(store, draw=lambda said: [Fact(text=said, importance=1)])
+    assert graph.invoke({"messages": said}, ADA)["memorized"] == known(store) == []
 
 
 @given(st.text())

@@ -80,6 +80,16 @@ def test_what_has_nothing_to_do_with_the_question_is_not_recalled(store):
     assert build(store).invoke({"messages": "buy milk"}, ada())["recalled"] == []
 
 
+def test_neighbours_of_what_happened_come_if_they_are_asked_for(store):
+    episodes = Memories(store, user_namespace("ada")).episodic
+    for text in ("Where do we meet for the concert?", "Noon, near Bob."):
+        run_blocking(episodes.record, text)
+    asked = {"messages": "Where do we meet for the concert?"}
+    assert len(texts(build(store).invoke(asked, ada()))) == 1
+    found = texts(build(store, neighbours=1).invoke(asked, ada()))
+    assert found[1:] == ["Noon, near Bob."]
+
+
 def test_nothing_is_recalled_without_a_question(store):
     tell(store, "ada", "Ada drinks green tea")
     assert build(store).invoke({"messages": [AIMessage("tea")]}, ada())["recalled"] == []

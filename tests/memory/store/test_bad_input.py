@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 
 import pytest
 from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp
@@ -87,11 +88,34 @@ def test_operations_that_skip_the_methods_are_checked_too(store):
 
 
 @pytest.mark.parametrize(
-    "options", [{"limit": -1}, {"offset": -1}, {"limit": 1.5}, {"limit": True}]
+    "options",
+    [
+        {"limit": -1},
+        {"offset": -1},
+        {"limit": 1.5},
+        {"limit": True},
+        {"limit": 10**30},
+        {"offset": 10**30},
+    ],
 )
 def test_wrong_pages_are_refused(store, options):
     with pytest.raises(ConfigurationError, match="is no number of items"):
         store.search(("a",), **options)
+
+
+def test_the_largest_page_is_everything(store):
+    store.put(("a",), "k", {"text": "tea"})
+    everything = {"limit": sys.maxsize, "offset": 0}
+    assert [item.key for item in store.search(("a",), **everything)] == ["k"]
+    assert [item.key for item in store.search(("a",), query="tea", **everything)] == ["k"]
+    assert store.search(("a",), limit=sys.maxsize, offset=sys.maxsize) == []
+    assert store.list_namespaces(limit=sys.maxsize, offset=1) == []
+
+
+@pytest.mark.parametrize("place", [None, 5, "", " ", "s\0x", b"folder", "~nobody-of-this-name/s"])
+def test_what_is_no_place_is_refused(place):
+    with pytest.raises(ConfigurationError, match="is no place"):
+        ChromaStore(place)
 
 
 @pytest.mark.parametrize("index", [True, "text", [1]])

@@ -15,7 +15,9 @@ from langgraph.store.base import PutOp
 from letters import LetterEmbeddings
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError
-from cogwork.memory.store import ChromaStore
+from cogwork.memory.store import ChromaStore, postgres_schema
+from cogwork.memory.store.postgres_records import _BM25
+from cogwork.memory.store.records import within
 
 SUPPORT = Path(__file__).parents[2] / "support"
 
@@ -182,8 +184,76 @@ def test_a_newer_schema_is_refused(open_store, store_url):
     open_store().close()
     with psycopg.connect(store_url) as admin:
         admin.execute("UPDATE cogwork_memory.facts SET value = '99' WHERE name = 'version'")
-    with pytest.raises(MemoryStoreError, match=r"schema version 99.*knows 1; update cogwork"):
+    with pytest.raises(MemoryStoreError, match=r"schema version 99.*knows 2; update cogwork"):
         open_store()
+
+
+COUNTED = "SELECT path, item_count, word_count FROM cogwork_memory.namespaces ORDER BY path"
+TRUTH = """
+SELECT path, COUNT(items.id), COALESCE(SUM(length(words)), 0)
+FROM cogwork_memory.namespaces LEFT JOIN cogwork_memory.items ON namespace_id = namespaces.id
+GROUP BY path ORDER BY path
+"""
+
+
+def test_what_words_are_weighed_by_is_counted_at_every_write(open_store, store_url, clock):
+    store = open_store(fields=["text"])
+    chance = random.Random(7)
+    with psycopg.connect(store_url, autocommit=True) as admin:
+        for step in range(30):
+            store.batch(
+                [
+                    PutOp(
+                        ("a", str(chance.randrange(3))),
+                        f"k{chance.randrange(9)}",
+                        chance.choice([None, {"text": "tea " * 3 + f"cup {step} of {n}"}]),
+                        ttl=chance.choice([None, 5]),
+                    )
+                    for n in range(4)
+                ]
+            )
+            if step % 7 == 0:
+                store.search(("a",), limit=50)  # begins times to live again
+                clock.pass_minutes(3)
+                store.sweep_ttl()
+            assert admin.execute(COUNTED).fetchall() == admin.execute(TRUTH).fetchall()
+        store.reindex(embed=True)
+        assert admin.execute(COUNTED).fetchall() == admin.execute(TRUTH).fetchall()
+        assert admin.execute("SELECT SUM(item_count) FROM cogwork_memory.namespaces").fetchone()[0]
+
+
+def test_an_older_schema_is_brought_up_to_date(open_store, store_url, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(postgres_schema, "_STEPS", postgres_schema._STEPS[:1])
+        with psycopg.connect(store_url, autocommit=True) as admin:
+            postgres_schema.prepare(admin, "older")
+            admin.execute("SET search_path TO cogwork_memory, pg_catalog")
+            admin.execute("INSERT INTO namespaces (path) VALUES ('a.')")
+            for n, text in enumerate(["green tea", "black tea", "a cup of coffee"]):
+                admin.execute(
+                    "INSERT INTO items (namespace_id, key, created_at, updated_at, value, plain, "
+                    "words) VALUES (1, %s, 1, 1, '{}', '{}', to_tsvector('words', %s))",
+                    (f"k{n}", text),
+                )
+    store = open_store(fields=["text"])
+    assert keys(store.search_text(("a",), "black tea")) == ["k1", "k0"]
+    with psycopg.connect(store_url) as admin:
+        assert admin.execute(COUNTED).fetchall() == admin.execute(TRUTH).fetchall()
+        assert admin.execute(COUNTED).fetchall()[0][1] == 3
+
+
+def test_words_are_looked_up_in_their_index_without_reading_every_item(open_store, store_url):
+    store = open_store(embeddings=None)
+    store.batch([PutOp(("a",), f"k{n}", {"text": f"tea of kind x{n}"}) for n in range(3_000)])
+    where, bounds = within(("a",))
+    query = _BM25.format(where=where).replace("?", "%s")
+    with psycopg.connect(store_url) as admin:
+        admin.execute("SET search_path TO cogwork_memory, pg_catalog")
+        args = (*bounds, *bounds, "'x77'", ["x77"], 5)
+        plan = "\n".join(line for (line,) in admin.execute(f"EXPLAIN {query}", args).fetchall())
+    assert "items_by_words" in plan
+    assert "Seq Scan on items" not in plan
+    assert keys(store.search_text(("a",), "x77")) == ["k77"]
 
 
 def test_an_unreachable_server_is_named_without_its_password():
