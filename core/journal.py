@@ -25,18 +25,27 @@ import asyncio
 import hashlib
 import inspect
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.types import RESUME
 from langgraph.runtime import Runtime, get_runtime
 
 from cogwork.core.bridge import in_thread, is_stepping, stepped
-from cogwork.core.errors import ConfigurationError, InDoubtError, MemoryStoreError
-from cogwork.core.journal_records import Entry, Group, Records, Saver, read_records, write_record
+from cogwork.core.errors import ConfigurationError, InDoubtError
+from cogwork.core.journal_records import (
+    Entry,
+    Group,
+    Records,
+    Saver,
+    kept_in_process,
+    read_records,
+    saved,
+    saved_sync,
+    write_record,
+)
 
 __all__ = ["Doubt", "Effect", "Journal"]
 
@@ -46,11 +55,12 @@ Effect: TypeAlias = Literal["read", "write", "external"]
 Doubt: TypeAlias = Literal["raise", "retry"]
 """What to do with a step of which nobody knows whether it happened."""
 
-# LangGraph hands a node its saver and the run's durability in the config, by these names.
+# LangGraph hands these to a node in its config; it publishes no other way to them.
 _SAVER: Final = "__pregel_checkpointer"
 _DURABILITY: Final = "__pregel_durability"
-_PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
-_KEPT_TASKS: Final = 64
+_SCRATCHPAD: Final = "__pregel_scratchpad"
+_CHECKPOINTS: Final = "checkpoint_map"  # of the graphs around, by namespace
+_NO_TASK: Final = "00000000-0000-0000-0000-000000000000"  # whose writes are the input's
 
 
 class Journal:
@@ -76,15 +86,20 @@ class Journal:
             found if lasting and configurable.get(_DURABILITY) != "exit" else None
         )
         self._task = info.task_id
-        self._place: RunnableConfig = {
-            "configurable": {
-                "thread_id": info.thread_id,
-                "checkpoint_ns": _namespace(info.checkpoint_ns),
-                "checkpoint_id": info.checkpoint_id,
-            }
-        }
+        self._scratchpad = configurable.get(_SCRATCHPAD)
+        own = _namespace(info.checkpoint_ns)
+        self._place = _place(info.thread_id, own, info.checkpoint_id)
+        # The graphs around, outermost first. Were their checkpoints lost in a crash, they would
+        # begin this one anew, with nothing of what it recorded.
+        around = {} if saver else dict(configurable.get(_CHECKPOINTS) or {})
+        self._around = [
+            _place(info.thread_id, namespace, around[namespace])
+            for namespace in sorted(around)
+            if own and (not namespace or own.startswith(f"{namespace}|"))
+        ]
+        self._is_sync = configurable.get(_DURABILITY) == "sync"
         self._group = Group(self._saver, self._place) if self._saver else None
-        self._records: Records | None = None if self._saver else _kept_in_process(info.task_id)
+        self._records: Records | None = None if self._saver else kept_in_process(info.task_id)
         self._turns: dict[str, asyncio.Lock] = {}
         self._sync_turns: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -218,35 +233,40 @@ class Journal:
         parts = (place["thread_id"], place["checkpoint_ns"], self._task, key)
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
+    async def drop_answer(self) -> None:
+        """Forget the answer of a person that this task has taken, before it asks another thing.
+
+        LangGraph keeps it until the super-step ends. A run that is resumed without an answer
+        would take it for the answer to the next question.
+        """
+        if self._saver is None or not getattr(self._scratchpad, "resume", None):
+            return
+        root = (self._around or [self._place])[0]
+        if is_stepping():
+            self._saver.put_writes(root, [(RESUME, None)], _NO_TASK)
+        else:
+            await self._saver.aput_writes(root, [(RESUME, None)], _NO_TASK)
+
     async def _load(self) -> Records:
         async with self._turns.setdefault("", asyncio.Lock()):  # no step has an empty key
             if self._records is None and self._saver is not None:
-                for pause in _pauses():
-                    if found := await self._saver.aget_tuple(self._place):
-                        self._records = read_records(found, self._task)
-                        break
-                    await asyncio.sleep(pause)
+                for place in () if self._is_sync else self._around:
+                    await saved(self._saver, place)
+                found = await saved(self._saver, self._place)
+                self._records = read_records(found, self._task)
             return self._loaded()
 
     def _load_sync(self) -> Records:
         with self._guard:
             if self._records is None and self._saver is not None:
-                for pause in _pauses():
-                    if found := self._saver.get_tuple(self._place):
-                        self._records = read_records(found, self._task)
-                        break
-                    time.sleep(pause)
+                for place in () if self._is_sync else self._around:
+                    saved_sync(self._saver, place)
+                found = saved_sync(self._saver, self._place)
+                self._records = read_records(found, self._task)
             return self._loaded()
 
     def _loaded(self) -> Records:
-        if self._records is None:
-            raise MemoryStoreError(
-                f"the checkpoint {self._place['configurable']['checkpoint_id']} was not saved "
-                f"within {_PATIENCE:g} seconds, so its steps cannot be recorded; see why the "
-                "checkpointer does not write",
-                transient=True,
-            )
-        return self._records
+        return cast("Records", self._records)
 
     async def _write(self, kind: str, key: str, value: Any = None) -> None:
         if self._group is not None:
@@ -276,27 +296,14 @@ def _namespace(of_task: str) -> str:
     return of_task.rpartition("|")[0]
 
 
-_in_process: OrderedDict[str, Records] = OrderedDict()
-_in_process_guard = threading.Lock()
-
-
-def _kept_in_process(task: str) -> Records:
-    """The records of a task that are saved nowhere, for when its node is retried."""
-    with _in_process_guard:
-        records = _in_process.setdefault(task, Records())
-        _in_process.move_to_end(task)
-        while len(_in_process) > _KEPT_TASKS:
-            _in_process.popitem(last=False)
-        return records
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds to wait between looks for a checkpoint that is written in the background."""
-    deadline = time.monotonic() + _PATIENCE
-    pause = 0.001
-    while time.monotonic() < deadline:
-        yield pause
-        pause = min(2 * pause, 0.1)
+def _place(thread: str | None, namespace: str, checkpoint: str | None) -> RunnableConfig:
+    return {
+        "configurable": {
+            "thread_id": thread,
+            "checkpoint_ns": namespace,
+            "checkpoint_id": checkpoint,
+        }
+    }
 
 
 def _check_key(key: str) -> None:

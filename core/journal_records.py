@@ -1,7 +1,11 @@
-"""The records of a journal: what they hold, and how several are written at once."""
+"""The records of a journal: what they hold, how they are found, how several are written at once."""
 
 import asyncio
+import threading
+import time
 import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -10,12 +14,24 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from cogwork.core.errors import MemoryStoreError
 
-__all__ = ["Entry", "Group", "Records", "Saver", "read_records", "write_record"]
+__all__ = [
+    "Entry",
+    "Group",
+    "Records",
+    "Saver",
+    "kept_in_process",
+    "read_records",
+    "saved",
+    "saved_sync",
+    "write_record",
+]
 
 Saver: TypeAlias = BaseCheckpointSaver[Any]
 Entry: TypeAlias = dict[str, Any]
 
 _CHANNEL: Final = "__journal__"
+_PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
+_KEPT_TASKS: Final = 64
 
 
 @dataclass(slots=True)
@@ -53,6 +69,59 @@ def read_records(found: CheckpointTuple, task: str) -> Records:
             if entry["task"] == task:  # a checkpoint's tasks share its writes
                 records.add(entry["kind"], entry["key"], entry["value"])
     return records
+
+
+async def saved(saver: Saver, place: RunnableConfig) -> CheckpointTuple:
+    """Return a checkpoint as soon as it is saved; it may be written in the background.
+
+    Raises:
+        MemoryStoreError: It is not saved in time.
+    """
+    for pause in _pauses():
+        if found := await saver.aget_tuple(place):
+            return found
+        await asyncio.sleep(pause)
+    raise _not_saved(place)
+
+
+def saved_sync(saver: Saver, place: RunnableConfig) -> CheckpointTuple:
+    """Do what `saved` does, in synchronous code."""
+    for pause in _pauses():
+        if found := saver.get_tuple(place):
+            return found
+        time.sleep(pause)
+    raise _not_saved(place)
+
+
+def _pauses() -> Iterator[float]:
+    deadline = time.monotonic() + _PATIENCE
+    pause = 0.001
+    while time.monotonic() < deadline:
+        yield pause
+        pause = min(2 * pause, 0.1)
+
+
+def _not_saved(place: RunnableConfig) -> MemoryStoreError:
+    return MemoryStoreError(
+        f"the checkpoint {place['configurable']['checkpoint_id']} was not saved within "
+        f"{_PATIENCE:g} seconds, so its steps cannot be recorded; see why the checkpointer does "
+        "not write",
+        transient=True,
+    )
+
+
+_in_process: OrderedDict[str, Records] = OrderedDict()
+_in_process_guard = threading.Lock()
+
+
+def kept_in_process(task: str) -> Records:
+    """Return the records of a task that are saved nowhere, for when its node is retried."""
+    with _in_process_guard:
+        records = _in_process.setdefault(task, Records())
+        _in_process.move_to_end(task)
+        while len(_in_process) > _KEPT_TASKS:
+            _in_process.popitem(last=False)
+        return records
 
 
 def write_record(saver: Saver, place: RunnableConfig, entry: Entry) -> None:

@@ -1,12 +1,13 @@
-"""JSON as models write it: found in their text, and held against a JSON schema."""
+"""JSON as models write it: found in their text, and held against a schema and what can be kept."""
 
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["json_objects", "misfits", "without_root_reference"]
+__all__ = ["json_objects", "misfits", "unkeepable", "without_root_reference"]
 
+_DEEPEST = 100  # levels; checkpointers hold about 250, with what the state puts around them
 _NESTED_TRIES = 16  # a bound, because objects within objects could make reading quadratic
 
 # Also a string without an end, or the search would start anew at each quote within it.
@@ -80,6 +81,32 @@ def misfits(value: Any, schema: dict[str, Any]) -> Iterator[str]:
         ['m: is missing', 'n: should be integer']
     """
     return _misfits(value, schema, "", schema.get("$defs", {}))
+
+
+def unkeepable(value: Any) -> str:
+    """Say why no checkpointer can hold a value; nothing when its size is no hindrance.
+
+    Data may be nested 100 levels deep, and integers have 64 bits. The time is linear in the
+    size of the value, however deep it is and whether or not it holds itself.
+
+    Example:
+        >>> unkeepable({"n": [1, 10**20]})
+        'n: holds an integer of 67 bits; at most 64 can be kept'
+    """
+    left = [("", value, 0)]
+    deepest: dict[int, int] = {}  # at which level a container was met
+    while left:
+        name, each, depth = left.pop()
+        if isinstance(each, int) and not -(2**63) <= each < 2**64:
+            return f"{name}: holds an integer of {each.bit_length()} bits; at most 64 can be kept"
+        if not isinstance(each, dict | list | tuple) or deepest.get(id(each), -1) >= depth:
+            continue
+        if depth >= _DEEPEST:
+            return f"{name}: is nested more than {_DEEPEST} levels deep"
+        deepest[id(each)] = depth
+        inner = each.items() if isinstance(each, dict) else enumerate(each)
+        left += [(name or str(key), one, depth + 1) for key, one in inner]
+    return ""
 
 
 def without_root_reference(schema: dict[str, Any]) -> dict[str, Any]:

@@ -164,12 +164,15 @@ def create_plan_execute_agent(
     takes: type[Any] = PlanExecuteInput if policy is None else with_taint(PlanExecuteInput)
     builder = StateGraph(state, context_schema, input_schema=takes)
     plans, remember = _with_memory(planner or make_model_planner(chat), store, examples)
-    builder.add_node("plan", make_plan(plans, ready, max_cost=max_cost))
+    after_plan, planned = (END, "planned") if plan_only else ("execute", None)
+    builder.add_node(
+        "plan",
+        make_plan(plans, ready, max_cost=max_cost, stop_reason=None if approve else planned),
+    )
     builder.add_edge(START, "plan")
-    after_plan = END if plan_only else "execute"
     ways: dict[Hashable, str] = {"run": "approve" if approve else after_plan}
     if approve:
-        builder.add_node("approve", make_approve(ready, max_cost=max_cost))
+        builder.add_node("approve", make_approve(ready, max_cost=max_cost, stop_reason=planned))
         builder.add_conditional_edges(
             "approve",
             route_after_approve,
@@ -187,7 +190,7 @@ def create_plan_execute_agent(
         ways["answer"] = "synthesize"
     builder.add_conditional_edges("plan", route_after_plan, ways)
     return builder.compile(
-        with_state_types(checkpointer, state),
+        with_state_types(checkpointer, builder),
         store=store,
         name=name,
     )

@@ -26,8 +26,9 @@ from typing_extensions import is_typeddict
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory import with_state_types
+from cogwork.nodes.inner_machine import make_descend, make_return
 from cogwork.nodes.machine import DISPATCH, Machine, MachineState, Transition, faults_of
-from cogwork.nodes.transition import make_descend, make_dispatch, make_return, make_state
+from cogwork.nodes.transition import make_dispatch, make_state
 
 __all__ = ["Machine", "MachineState", "Transition", "create_state_machine"]
 
@@ -57,15 +58,14 @@ def create_state_machine(
         checkpointer: Remembers the state of each thread.
         store: Long-term memory for the handlers.
         cache: Cache for nodes that have a cache policy.
-        recursion_limit: Super-steps that one call may take (one or two for each transition)
-            before LangGraph raises `GraphRecursionError`.
+        recursion_limit: Super-steps that one call may take, one or two for each transition.
         debug: Whether LangGraph prints each super-step.
         name: Name of the graph, also as a node of another one.
 
     Raises:
         ConfigurationError: The table has faults; all of them are named.
         AgentError: From a run: an event or a target is not declared for the state that the
-            machine is in, which the message names.
+            machine is in, which the message names; or one call took all its super-steps.
 
     Example:
         >>> door = Machine(
@@ -87,8 +87,9 @@ def create_state_machine(
     faults += faults_of(machine, keys)
     if faults:
         raise ConfigurationError("the state machine has faults: " + "; ".join(faults))
-    graph = _builder(machine, state_schema, context_schema, inside=False).compile(
-        with_state_types(checkpointer, state_schema),
+    builder = _builder(machine, state_schema, context_schema, inside=False)
+    graph = builder.compile(
+        with_state_types(checkpointer, builder),
         store=store,
         cache=cache,
         debug=debug,

@@ -12,8 +12,9 @@ from langgraph.types import Command
 
 from cogwork.core.bridge import Node, node
 from cogwork.core.errors import BudgetError, redact
+from cogwork.core.json_text import unkeepable
 from cogwork.core.registry import Registry, nearest
-from cogwork.nodes.history import FROM_TOOL
+from cogwork.nodes.history import FROM_TOOL, UNKEPT
 from cogwork.tools.audit import AuditLog
 from cogwork.tools.calling import ReadyTool, ReadyTools, reason_of
 from cogwork.tools.effects import OnDoubt, call_once
@@ -93,7 +94,7 @@ async def _outcome(
     """The call's result, or why there is none; and the untrusted sources in it."""
     name = str(call["name"])
     if call.get("error") or call["type"] == "invalid_tool_call":
-        return _failure(call, f"the arguments are not valid JSON: {call['args']!r:.500}"), []
+        return _failure(call, _why_invalid(call)), []
     if name not in ready:
         return _failure(call, f"no tool is called '{name}'; {nearest(name, list(ready))}"), []
     if guard is None:
@@ -115,15 +116,25 @@ async def _made(
     tool: ReadyTool, call: Mapping[str, Any], config: RunnableConfig, on_doubt: OnDoubt
 ) -> ToolMessage | Command[Any] | list[Any]:
     """The result of a call that is made."""
+    name = tool.tool.name
     try:
         result = await call_once(tool, call, config, on_doubt=on_doubt)
     except (GraphBubbleUp, BudgetError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model sees it
-        return _failure(call, reason_of(error, tool.tool.name))
+        return _failure(call, reason_of(error, name))
+    if isinstance(result, ToolMessage) and (why := unkeepable([result.content, result.artifact])):
+        return _failure(call, f"the result of {name} cannot be kept: it {why.partition(': ')[2]}")
     if isinstance(result, (ToolMessage, Command, list)):
         return result
-    return ToolMessage(str(result), name=tool.tool.name, tool_call_id=call["id"])
+    return ToolMessage(str(result), name=name, tool_call_id=call["id"])
+
+
+def _why_invalid(call: Mapping[str, Any]) -> str:
+    error = str(call.get("error"))
+    if error.startswith(UNKEPT):
+        return f"{error}; send less, or send it as text"
+    return f"the arguments are not valid JSON: {call['args']!r:.500}"
 
 
 def _sources(tool: ReadyTool, result: Any, found: Collection[str] = ()) -> list[str]:

@@ -4,6 +4,7 @@ The question has the form of LangChain's human-in-the-loop requests, so existing
 show it: one action `execute_plan`, whose arguments are the plan.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -25,11 +26,16 @@ __all__ = ["make_approve"]
 _ACTION: Final = "execute_plan"
 
 
-def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = None) -> Node:
+def make_approve(
+    tools: Sequence[BaseTool] = (),
+    *,
+    max_cost: float | None = None,
+    stop_reason: str | None = None,
+) -> Node:
     """Make the node that asks a person whether the plan may run.
 
     It is answered by `{"decisions": [{"type": "approve"}]}`, by the single decision, or by
-    the bare word. `edit` brings `edited_action`, whose `args` are the whole plan; results of
+    the bare word, with a message behind a colon: `respond: without the web`. `edit` brings `edited_action`, whose `args` are the whole plan; results of
     earlier plans stay with the steps that it leaves as they are. `reject` ends the run;
     `respond` has a new plan made with the `message`. What decides nothing, and an edited plan
     with faults, is asked about again.
@@ -37,6 +43,7 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
     Args:
         tools: What the steps of an edited plan may call.
         max_cost: What they may be estimated to cost together.
+        stop_reason: Is written with a plan that may run, for a graph that stops there.
     """
 
     @node
@@ -50,7 +57,7 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
         trouble = ""
         while True:
             try:
-                decision = decision_in(interrupt(_request(plan, trouble)))
+                decision = _decision(interrupt(_request(plan, trouble)))
                 if decision["type"] == "edit":
                     plan = _edited(plan, decision, tools, max_cost)
                 break
@@ -59,15 +66,31 @@ def make_approve(tools: Sequence[BaseTool] = (), *, max_cost: float | None = Non
         kind, message = decision["type"], str(decision.get("message") or "")
         if kind == "edit":
             kept = kept_results(plan, [(state["plan"], state.get("results") or {})])
-            return {"plan": plan, "results": kept, "stop_reason": None}
+            return {"plan": plan, "results": kept, "stop_reason": stop_reason}
         if kind == "respond":
             return {"feedback": f"A person says of this plan: {message}", "stop_reason": None}
         if kind == "reject":
             said = f"The plan was rejected{f': {message}' if message else '.'}"
             return {"messages": [AIMessage(said)], "stop_reason": "rejected", "earlier": []}
-        return {"stop_reason": None}
+        return {"stop_reason": stop_reason}
 
     return approve
+
+
+def _decision(answer: Any) -> Mapping[str, Any]:
+    """The decision in an answer, which may come as text: JSON, `word`, or `word: message`."""
+    if not isinstance(answer, str):
+        return decision_in(answer)
+    try:
+        given = json.loads(answer)
+    except ValueError:
+        given = None
+    if isinstance(given, Mapping):
+        return decision_in(given)
+    word, _, message = answer.partition(":")
+    if word.strip().lower() not in DECISIONS:
+        return decision_in(answer)
+    return {"type": word.strip().lower(), "message": message.strip()}
 
 
 def _request(plan: Plan, trouble: str) -> dict[str, Any]:

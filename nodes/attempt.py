@@ -1,7 +1,7 @@
 """One attempt at a step of a plan: a tool is called, or an agent is given the task."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 
-from cogwork.core.errors import PlanningError, ToolError
+from cogwork.core.errors import AgentError, PlanningError, ToolError
 from cogwork.core.isolation import place_of
 from cogwork.nodes.plan import Step, StepResult
 from cogwork.nodes.references import fill
@@ -151,6 +151,7 @@ async def attempt(
 
     Raises:
         Waiting: It asks a person, or a person is to approve it.
+        AgentError: Its agent gave up.
         PlanningError: Its arguments refer to what is not there.
         ToolError: The policy or a person refuses the call.
     """
@@ -165,8 +166,8 @@ async def attempt(
             return await _call(way, step, admitted, inside)
         resume = await _open(way, place_of(config, place), given)
         task = (to_input or task_messages)(step, before)
-        async with asyncio.timeout(seconds):
-            return _answer(await way.ainvoke(task, place_of(config, place, resume=resume)))
+        inside = place_of(config, place, resume=resume)
+        return _answer(await _within(seconds, way.ainvoke(task, inside)))
     except GraphInterrupt as interrupted:
         asked = interrupted.args[0] if interrupted.args else ()
         raise Waiting(*(Question(step.id, place, each.id, each.value) for each in asked)) from None
@@ -215,6 +216,17 @@ async def _call(tool: ReadyTool, step: Step, args: Any, config: RunnableConfig) 
     return message.content
 
 
+async def _within(seconds: float | None, answer: Awaitable[Any]) -> Any:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await answer
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"there was no answer within {seconds:g} seconds") from error
+
+
 async def _open(
     way: Runnable[Any, Any], place: RunnableConfig, given: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -227,10 +239,21 @@ async def _open(
 
 
 def _answer(output: Any) -> Any:
-    """What a graph found: its structured response, else its last message, else all of it."""
+    """What a graph found: its structured response, else its last message, else all of it.
+
+    Raises:
+        AgentError: It gave up: its `stop_reason` is none but `answered`, or its last message is
+            marked as a refusal, as OpenAI's and the offline model mark theirs.
+    """
     if not isinstance(output, Mapping):
         return output
+    messages: Sequence[Any] = output.get("messages") or ()
+    said = str(messages[-1].text) if messages else ""
+    stopped = output.get("stop_reason")
+    if stopped not in (None, "answered"):
+        raise AgentError(f"the agent stopped with '{stopped}': {said}")
     if output.get("structured_response") is not None:
         return output["structured_response"]
-    messages: Sequence[Any] = output.get("messages") or ()
-    return str(messages[-1].text) if messages else dict(output)
+    if messages and messages[-1].additional_kwargs.get("refusal"):
+        raise AgentError(f"the agent gave no answer: {said}")
+    return said if messages else dict(output)

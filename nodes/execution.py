@@ -66,7 +66,8 @@ def make_execute(
             another runnable together with `to_input`.
         ladder: What is done about failures.
         alternatives: What to fall back to, by the name of a tool or the id of a step:
-            names of tools, tools, or graphs.
+            names of tools, tools, or graphs. Without an `agent`, they are what does a step
+            that names no tool, the first of them first.
         recompose: Splits a step that failed, for a ladder with that rung; parts that fail
             are split in turn, three levels deep.
         max_concurrency: How many steps run at the same time, where the run's config says
@@ -127,11 +128,12 @@ def make_execute(
         waiting = await execution.run()
         if waiting:
             await ask_questions(journal, waiting, trouble, rounds)
+        results = {step.id: execution.results[step.id] for step in state["plan"].steps}
         if policy is None:
-            return {"results": execution.results}
-        read = {source for one in execution.results.values() for source in one.taint or ()}
+            return {"results": results}
+        read = {source for one in results.values() for source in one.taint or ()}
         has_read(*taint, *read)
-        return {"results": execution.results, "taint": merge_taint(taint, read)}
+        return {"results": results, "taint": merge_taint(taint, read)}
 
     return execute
 

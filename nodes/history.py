@@ -7,10 +7,13 @@ from langchain_core.messages import AnyMessage, ToolMessage
 
 from cogwork.core.messages import estimate_tokens
 
-__all__ = ["FROM_TOOL", "bound_history", "is_question", "tool_calls_of"]
+__all__ = ["FROM_TOOL", "UNKEPT", "bound_history", "is_question", "tool_calls_of"]
 
 FROM_TOOL = "from_tool"
 """Marks, in `response_metadata`, a human message that a tool wrote (to show a picture, say)."""
+
+UNKEPT = "the arguments cannot be kept: "
+"""Begins the error of an invalid tool call whose arguments no checkpointer could hold."""
 
 _LOST = "This call was interrupted; its result is not known."
 

@@ -222,9 +222,10 @@ class _Search:
             for found_binding in solutions(way.preconditions, node.facts, binding, blocked):
                 found = True
                 yield found_binding
-        except TypeError as error:
+        except Exception as error:
             raise PlanningError(
-                f"{show(item.task)}{name}: a precondition cannot be computed: {error}"
+                f"{show(item.task)}{name}: a precondition cannot be computed: "
+                f"{type(error).__name__}: {error}"
             ) from error
         if not found:
             self._failed(node, item, f"{name} needs {blocked.condition}")

@@ -55,6 +55,7 @@ class StepResult(BaseModel):
         finished_at: Seconds since the epoch.
         taint: The untrusted sources that it draws on; None where no policy asks for them.
         uncertain: Whether it failed and its effect may have happened all the same.
+        way: Which of its ways was tried last: 0 is the first choice, alternatives follow.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +70,7 @@ class StepResult(BaseModel):
     finished_at: float | None = None
     taint: tuple[str, ...] | None = None
     uncertain: bool = False
+    way: int = 0
 
     @property
     def seconds(self) -> float:

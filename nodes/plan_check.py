@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ValidationError
 
-from cogwork.core.json_text import misfits
+from cogwork.core.json_text import misfits, unkeepable
 from cogwork.core.registry import nearest
 from cogwork.nodes.plan import Plan, Step
 from cogwork.nodes.references import is_plain, references, unreadable
@@ -40,6 +40,10 @@ def check_plan(
     faults += plan.faults
     known = {tool.name: tool for tool in tools}
     for step in plan.steps:
+        if why := unkeepable(step.args):
+            place, _, reason = why.partition(": ")
+            faults.append(f"step '{step.id}': argument '{place}' {reason}")
+            continue
         faults += _faults_of_tool(step, known)
         faults += _faults_of_references(step, plan)
     cost = sum(step.estimated_cost for step in plan.steps)

@@ -85,6 +85,7 @@ def make_plan(
     *,
     max_cost: float | None = None,
     max_steps: int = MAX_STEPS,
+    stop_reason: str | None = None,
 ) -> Node:
     """Make the node that plans for the last question, and again when a plan has failed.
 
@@ -96,6 +97,7 @@ def make_plan(
         tools: What their steps may call.
         max_cost: What all steps together may be estimated to cost.
         max_steps: How many steps a plan may have.
+        stop_reason: Is written with a plan that holds, for a graph that stops there.
 
     Raises:
         PlanningError: From the node: also the second plan is invalid; the faults are named.
@@ -129,7 +131,7 @@ def make_plan(
         if not feedback and _fails_again(made, kept, request.earlier):
             old, results = request.earlier[-1]
             return {**told, "plan": old, "results": results, "stop_reason": "incomplete"}
-        return {**told, "plan": made, "results": kept, "stop_reason": None}
+        return {**told, "plan": made, "results": kept, "stop_reason": stop_reason}
 
     return plan
 
@@ -275,7 +277,7 @@ def _written(args: Mapping[str, Any]) -> str:
 def _question(messages: Sequence[AnyMessage]) -> tuple[str, str]:
     """The last question, and what was said before it."""
     place = next((n for n in range(len(messages) - 1, -1, -1) if is_question(messages[n])), None)
-    if place is None:
-        raise PlanningError("there is no question to plan for; send a message")
+    if place is None or not messages[place].text.strip():
+        raise PlanningError("there is no question to plan for; send a message with a text")
     said = [f"{each.type}: {each.text}" for each in messages[:place] if each.text.strip()]
     return str(messages[place].text), "\n".join(said)[-_CONTEXT:]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
 
 from cogwork.core.errors import PlanningError
@@ -29,7 +30,7 @@ async def read_answers(journal: Journal) -> tuple[Answers, dict[str, str], int]:
     known = await journal.finished()
     while (asked := known.get(f"asked:{rounds}")) is not None:
         rounds += 1
-        trouble = _take(asked, _interrupt(asked), answers)
+        trouble = _take(asked, await _answer(journal, asked), answers)
     return answers, trouble, rounds
 
 
@@ -47,14 +48,19 @@ async def ask_questions(
     Raises:
         GraphInterrupt: Always, for the answers come when the node is run again.
     """
-    _interrupt(await journal.step(f"asked:{rounds}", _given, _shown(waiting, trouble)))
+    asked = await journal.step(f"asked:{rounds}", _given, _shown(waiting, trouble))
+    await _answer(journal, asked)
 
 
-def _interrupt(asked: Sequence[Mapping[str, Any]]) -> Any:
+async def _answer(journal: Journal, asked: Sequence[Mapping[str, Any]]) -> Any:
     """The answer to one round of questions; each round is one interrupt, in their order."""
     names = ("key", "step", "question", "trouble")
     shown = [{name: each[name] for name in names if name in each} for each in asked]
-    return interrupt({"type": "questions", "questions": shown})
+    try:
+        return interrupt({"type": "questions", "questions": shown})
+    except GraphInterrupt:
+        await journal.drop_answer()
+        raise
 
 
 def _take(asked: Sequence[Mapping[str, Any]], given: Any, answers: Answers) -> dict[str, str]:

@@ -3,56 +3,21 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
 from cogwork.core.errors import BudgetError, InDoubtError, PlanningError, redact
-from cogwork.core.journal import Journal
-from cogwork.nodes.attempt import (
-    Answers,
-    Before,
-    Gate,
-    Question,
-    Waiting,
-    Way,
-    arguments,
-    attempt,
-)
+from cogwork.nodes.attempt import Before, Gate, Question, Waiting, Way
+from cogwork.nodes.doing import Place, do_step, has_effect
 from cogwork.nodes.plan import Plan, Status, Step, StepResult
 from cogwork.nodes.recovery import MAX_DEPTH, Action, Rung, next_rung
 from cogwork.nodes.ways import Recompose, Ways
 from cogwork.tools.calling import ReadyTool, delay_before, reason_of
-from cogwork.tools.effects import OnDoubt, holdable, perform
-from cogwork.tools.taint import reading
+from cogwork.tools.effects import OnDoubt
 
 __all__ = ["Climb", "OnDoubt", "Place", "Recompose", "Ways"]
-
-RunPlan: TypeAlias = Callable[[Plan, str, Sequence[str]], Awaitable[dict[str, StepResult]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a step runs: in which node, with which answers of persons, after which sources.
-
-    Args:
-        config: Of the node.
-        journal: Of the node.
-        answers: Of persons, so far.
-        run_plan: Runs the parts of a step.
-        taint: The untrusted sources that have been read.
-        depth: How often a step was split to come to this one.
-    """
-
-    config: RunnableConfig
-    journal: Journal
-    answers: Answers
-    run_plan: RunPlan
-    taint: Sequence[str] = ()
-    depth: int = 0
 
 
 class Climb:
@@ -151,7 +116,8 @@ class Climb:
 
     async def _try(self) -> StepResult | None:
         journal = self._place.journal
-        times = await journal.doubts(self._call)
+        changes = has_effect(self._choice[self._way])
+        times = await journal.doubts(self._call) if changes else 0
         asked = (await journal.finished()).get(f"doubt:{self._call}:{times}") if times else None
         if asked and times != self._allowed:  # the person is heard before a probe is asked
             return self._settle(asked["times"], asked["reason"])
@@ -170,50 +136,18 @@ class Climb:
             return await self._climb(error)
 
     async def _attempt(self, *, again: bool) -> Any:
-        run, way = self._place, self._choice[self._way]
-        place = f"{self._key}#{self._attempts}"
-
-        async def once() -> Any:
-            with reading(self._gate.taint if self._gate else ()) as found:
-                try:
-                    result = await attempt(
-                        self._step,
-                        way,
-                        self._before,
-                        run.config,
-                        place=place,
-                        answers=run.answers,
-                        seconds=self._ways.timeout,
-                        to_input=self._ways.to_input,
-                        gate=self._gate,
-                    )
-                finally:
-                    self._taint |= found
-            return holdable(run.journal, result)
-
-        if isinstance(way, ReadyTool) and way.spec.is_untrusted:
-            self._taint.add(way.tool.name)
-
-        if not isinstance(way, ReadyTool) or way.spec.effect == "read":
-            return await once()
-
-        def to_record(result: Any) -> dict[str, Any]:
-            return {"result": result, "taint": sorted(self._taint)}
-
-        async def recordable() -> dict[str, Any]:
-            return to_record(await once())
-
-        done = await perform(
-            run.journal,
-            self._call,
-            way,
-            arguments(self._step, self._before),
-            recordable,
+        return await do_step(
+            self._step,
+            self._choice[self._way],
+            self._before,
+            self._ways,
+            self._place,
+            name=f"{self._key}#{self._attempts}",
+            call=self._call,
             again=again,
-            to_record=to_record,
+            gate=self._gate,
+            taint=self._taint,
         )
-        self._taint |= set(done["taint"])
-        return done["result"]
 
     async def _climb(self, error: Exception, reason: str = "") -> StepResult | None:
         """Take the next rung; None means to try again."""
@@ -357,6 +291,7 @@ class Climb:
             finished_at=time.time(),
             taint=tuple(sorted(self._taint)) if self._gate else None,
             uncertain=self._is_uncertain and status != "completed",
+            way=self._way,
         )
 
 

@@ -8,6 +8,7 @@ from langchain_core.messages import (
     AnyMessage,
     BaseMessage,
     HumanMessage,
+    InvalidToolCall,
     SystemMessage,
 )
 from langchain_core.runnables import RunnableConfig
@@ -16,8 +17,9 @@ from langgraph.types import Command, Send
 
 from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError, ModelError
+from cogwork.core.json_text import unkeepable
 from cogwork.core.models import ChatModel, ask_model
-from cogwork.nodes.history import FROM_TOOL, bound_history, tool_calls_of
+from cogwork.nodes.history import FROM_TOOL, UNKEPT, bound_history, tool_calls_of
 from cogwork.tools.taint import labelled
 
 __all__ = ["Goto", "Prompt", "ToolsFor", "make_think", "with_prompt"]
@@ -101,11 +103,37 @@ async def _ask(model: ChatModel, sent: list[AnyMessage], config: RunnableConfig)
                 "pass a chat model"
             )
         if answer.text.strip() or tool_calls_of(answer):
-            return _with_call_ids(answer)
+            return _with_call_ids(_keepable(answer))
     raise ModelError(
         "the model answered with an empty message, twice; try another model, "
         "or a smaller max_history_tokens"
     )
+
+
+def _keepable(answer: AIMessage) -> AIMessage:
+    """What no checkpointer can hold of the arguments is left out, and the call is invalid."""
+    faults = [unkeepable(call["args"]) for call in answer.tool_calls]
+    if not any(faults):
+        return answer
+    calls = list(zip(answer.tool_calls, faults, strict=True))
+    lost = [
+        InvalidToolCall(
+            name=call["name"],
+            args="",
+            id=call["id"],
+            error=f"{UNKEPT}{fault}",
+            type="invalid_tool_call",
+        )
+        for call, fault in calls
+        if fault
+    ]
+    update: dict[str, Any] = {
+        "tool_calls": [call for call, fault in calls if not fault],
+        "invalid_tool_calls": [*answer.invalid_tool_calls, *lost],
+    }
+    if unkeepable(answer.content):  # some providers repeat the calls there
+        update["content"] = answer.text
+    return answer.model_copy(update=update)
 
 
 def _with_call_ids(answer: AIMessage) -> AIMessage:

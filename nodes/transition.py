@@ -4,23 +4,25 @@ A state's node runs once to enter and once to leave, so that guards see what the
 wrote, through the reducers of the graph. `cursor` in the state says which of both is due.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.graph import END
-from langgraph.types import Command, Overwrite
+from langgraph.types import Command
 
 from cogwork.core.bridge import Node, call, node
 from cogwork.core.errors import AgentError
 from cogwork.core.registry import nearest
 from cogwork.nodes.machine import Cursor, Event, Handler, Machine, MachineState, Transition
 
-__all__ = ["make_descend", "make_dispatch", "make_return", "make_state"]
+__all__ = ["make_dispatch", "make_state"]
 
 
 _OURS = frozenset(MachineState.__annotations__)
+# LangGraph hands a node its counts in the config; it publishes no other way to them.
+_COUNTS = "__pregel_scratchpad"
 
 
 def make_dispatch(machine: Machine, *, inside: bool = False) -> Node:
@@ -43,6 +45,9 @@ def make_dispatch(machine: Machine, *, inside: bool = False) -> Node:
         Writes: state, cursor
         """
         path, cursor = state.get("state"), state.get("cursor") or {}
+        if isinstance(state.get("events"), str | Mapping):
+            said = state["events"]
+            raise AgentError(f"'events' is {said!r}; it is a list of events, such as [{said!r}]")
         if "asleep" in cursor:
             return Command(goto=END)
         if not path:
@@ -73,8 +78,8 @@ def make_state(machine: Machine, here: str, *, inside: bool = False) -> Node:
             events that this one does not know.
 
     Raises:
-        AgentError: From the node: an event or a target is not declared for this state, or a
-            handler writes what belongs to the machine.
+        AgentError: From the node: an event or a target is not declared for this state, a
+            handler writes what belongs to the machine, or the call has no super-step left.
     """
     handlers: list[Any] = [machine.entry.get(here)]
     handlers += [each for way in machine.ways(here) for each in (way.guard, way.action)]
@@ -86,6 +91,8 @@ def make_state(machine: Machine, here: str, *, inside: bool = False) -> Node:
         Reads: state, cursor, events, event, and what the handlers read
         Writes: state, cursor, events, event, and what the handlers write
         """
+        if here not in machine.final:
+            _check_steps(here, state, config)
         if "asleep" in state["cursor"]:
             state = {**state, "cursor": state["cursor"]["asleep"]}
         if state["cursor"]["phase"] != "enter":
@@ -100,59 +107,6 @@ def make_state(machine: Machine, here: str, *, inside: bool = False) -> Node:
         return await _leave(machine, here, {**state, "cursor": cursor}, config, inside)
 
     return stand
-
-
-def make_descend(reduced: Collection[str]) -> Node:
-    """Make the step before a machine inside: show it its own part of the state.
-
-    Args:
-        reduced: Keys with a reducer, whose values are handed over as they are.
-    """
-
-    @node
-    def descend(state: Any, config: RunnableConfig) -> dict[str, Any]:  # noqa: ARG001 - a node's signature
-        """Show the machine inside its own part of the state.
-
-        Reads: everything
-        Writes: everything
-        """
-        shown = {key: Overwrite(state[key]) if key in reduced else state[key] for key in state}
-        cursor = state["cursor"]
-        if cursor["phase"] != "inside":
-            return {**shown, "cursor": {"asleep": cursor}}
-        return {
-            **shown,
-            "state": state["state"].partition("/")[2],
-            "cursor": cursor.get("inner"),
-        }
-
-    return descend
-
-
-def make_return(here: str, reduced: Collection[str], leave: Node) -> Node:
-    """Make the step behind a machine inside: take over what it did, or go on with the state.
-
-    Args:
-        here: The state around it.
-        reduced: Keys with a reducer.
-        leave: The node of the state itself.
-    """
-
-    @node
-    async def come_back(state: Any, config: RunnableConfig) -> Any:
-        """Take over what the machine inside did.
-
-        Reads: everything
-        Writes: everything
-        """
-        if "asleep" in (state.get("cursor") or {}):
-            return await call(leave, state, config)
-        path = f"{here}/{state['state']}"
-        done: Cursor = {"at": path, "phase": "leave", "inner": state.get("cursor")}
-        update = {key: Overwrite(state[key]) if key in reduced else state[key] for key in state}
-        return Command(update={**update, "state": path, "cursor": done}, goto=here)
-
-    return come_back
 
 
 async def _enter(
@@ -253,6 +207,25 @@ def _update(given: Any, said: str) -> dict[str, Any]:
             "where it goes on, return Command(goto=…) from an entry handler"
         )
     return dict(update)
+
+
+def _check_steps(here: str, state: Any, config: RunnableConfig) -> None:
+    """Refuse the last super-step of a call: LangGraph would break it off without a reason."""
+    counts = (config.get("configurable") or {}).get(_COUNTS)
+    if counts is None or counts.step < counts.stop:
+        return
+    left = len(state.get("events") or ())
+    way_out = (
+        f"{left} events are left: send fewer at once"
+        if left
+        else (
+            "it goes on by itself: see which transitions without an event form a circle, and guard one"
+        )
+    )
+    raise AgentError(
+        f"one call took its {config.get('recursion_limit')} super-steps, and the machine, now in "
+        f"'{here}', is not at rest; {way_out}, or raise recursion_limit"
+    )
 
 
 def _check_place(machine: Machine, here: str, path: str, cursor: Mapping[str, Any]) -> None:

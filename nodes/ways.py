@@ -57,7 +57,8 @@ class Ways:
         Raises:
             PlanningError: Nothing can.
         """
-        if step.tool is None and self.agent is None:
+        more = self.alternatives.get(step.id) or self.alternatives.get(step.tool or "") or ()
+        if step.tool is None and self.agent is None and not more:
             raise PlanningError(f"step '{step.id}' names no tool, and there is no agent to do it")
         if step.tool is not None and step.tool not in self.tools:
             raise PlanningError(
@@ -65,7 +66,6 @@ class Ways:
                 f"{nearest(step.tool, list(self.tools))}"
             )
         first = self.agent if step.tool is None else self.tools[step.tool]
-        more = self.alternatives.get(step.id) or self.alternatives.get(step.tool or "") or ()
         return [*([first] if first else []), *more]
 
     async def parts_of(self, step: Step, reason: str) -> Plan:

@@ -156,6 +156,11 @@ def leans(text: str) -> bool:
     return refers(text) or not (own or (found.paths and not CHANGES.match(text)))
 
 
+def _corrected(call: Call, error: str) -> Call | None:
+    """The call with what its error offers; nothing is changed but what was named."""
+    return None if CHANGES.search(call.tool.replace("_", " ")) else corrected(call, error)
+
+
 def ask(*calls: Call, instead: Mapping[int, Call] | None = None) -> Seen:
     """Make calls; one that fails is made once more, corrected by what its error offers.
 
@@ -170,7 +175,7 @@ def ask(*calls: Call, instead: Mapping[int, Call] | None = None) -> Seen:
     again: dict[int, Call] = {}
     for index, (call, observation) in enumerate(zip(calls, seen, strict=True)):
         if observation.error:
-            other = (instead or {}).get(index) or corrected(call, observation.text)
+            other = (instead or {}).get(index) or _corrected(call, observation.text)
             if other is None:
                 raise CannotError(_failure(call, observation))
             again[index] = other

@@ -100,6 +100,7 @@ _GERUNDS = {
 }
 _PART = r"(?:[^,.;!?\n]|\.\d)+"
 _GERUND = rf"(?i:(?P<when>before|after)\s+(?P<verb>{'|'.join(_GERUNDS)})\b)(?P<rest>{_PART})"
+_IT = re.compile(r"(?i)(?<!\w)(?:it|them)(?!\w)")
 _TIMED = (
     re.compile(rf"(?:^|(?<=[.!?;]\s)|(?<=\n)){_GERUND},\s*(?P<main>{_PART})"),
     re.compile(rf"(?P<main>{_PART}?),?\s+{_GERUND}"),
@@ -160,7 +161,10 @@ def _in_order(goal: str) -> str:
         while found := pattern.search(read_literals(goal).masked):
             main, rest = (goal[slice(*found.span(name))].strip() for name in ("main", "rest"))
             timed = f"{_GERUNDS[found['verb'].lower()]} {rest}"
-            parts = (main, timed) if found["when"].lower() == "before" else (timed, main)
+            parts = (timed, main)
+            if found["when"].lower() == "before":  # "before deleting a.txt, read it"
+                named = rest.join(_IT.split(main, maxsplit=1)) if rest else main
+                parts = (named, timed)
             goal = f"{goal[: found.start()]}{parts[0]}, then {parts[1]}{goal[found.end() :]}"
     return goal
 

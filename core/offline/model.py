@@ -177,7 +177,7 @@ class OfflineChatModel(BaseChatModel):
         if options.get("parallel_tool_calls") is False:
             calls = calls[:1]
         answer = AIMessage(content, tool_calls=calls)
-        if options.get("fills") and not calls:
+        if said.is_refusal or (options.get("fills") and not calls):
             answer.additional_kwargs = {"refusal": content}
         spent = self._estimate(written, options.get("tools"))
         made = self.get_num_tokens(_written(answer))
@@ -295,6 +295,7 @@ def _chunks(answer: AIMessage) -> Iterator[AIMessageChunk]:
             )
     yield AIMessageChunk(
         content="",
+        additional_kwargs=answer.additional_kwargs,
         usage_metadata=answer.usage_metadata,
         response_metadata=answer.response_metadata,
         chunk_position="last",

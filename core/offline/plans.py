@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from cogwork.core.offline.desk import leans
+from cogwork.core.offline.desk import leans, refers
 from cogwork.core.offline.goals import CHANGES, Step
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import Match
@@ -37,6 +37,8 @@ _LISTED = re.compile(r"(?i)\b(?:list|files?|folders?|director(?:y|ies))\b")
 _ONLY_READ = re.compile(
     r"(?i)^(?:read|open|load|show|delete|remove)\s+(?:\x01+(?:[\s,]|and\b)*)+\W*$"
 )
+_DELETES = re.compile(r"(?i)^(?:delete|remove|erase)\b")
+_PARTS = re.compile(r"(?i)→|->|=>|\bthen\b|\bif\s+(?:so|not)\b")
 _INTO = re.compile(r"\b(?:to|into)\s+(?:the\s+)?(?:file\s+)?\x01")
 
 
@@ -79,7 +81,7 @@ def plan_steps(
     failed = _failed(source)
     found = []
     for place, step in enumerate(steps):
-        match = single_call(step, source.tools)
+        match = None if _has_parts(step) else single_call(step, source.tools)
         if match and (match.spec.name, match.filling.args) in failed:
             match = None  # not the same again: an agent may find another way
         made: dict[str, Any] = {}
@@ -94,6 +96,11 @@ def plan_steps(
                 made[name] = None
         found.append(made)
     return found
+
+
+def _has_parts(step: Step) -> bool:
+    """Whether a step has several parts, of which a call would do only one."""
+    return _PARTS.search(read_literals(step.text).masked) is not None
 
 
 def _ids(items: Schema, root: Schema, count: int) -> list[Any]:
@@ -194,7 +201,7 @@ def dependencies(steps: Sequence[Step]) -> list[list[int]]:
 def _needs(place: int, steps: Sequence[Step]) -> list[int]:
     """Return the places of the steps whose results one speaks of."""
     text = steps[place].text
-    if not place or not leans(text):
+    if not place or not leans(text) or (_DELETES.match(text) and not refers(text)):
         return []
     if not _SEVERAL.isdisjoint(tokens(text)):
         return [other for other in range(place) if not CHANGES.match(steps[other].text)]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,7 @@ from cogwork.core.offline.answers import extract, join, shorten
 from cogwork.core.offline.calculating import worth
 from cogwork.core.offline.conversation import Conversation, Turn
 from cogwork.core.offline.desk import REFUSAL, Result
-from cogwork.core.offline.goals import LONGEST, lowered, split_goal
+from cogwork.core.offline.goals import CHANGES, LONGEST, lowered, split_goal
 from cogwork.core.offline.replay import Outcome, Pending, replay
 from cogwork.core.offline.toolbox import KnownTool, Toolbox
 from cogwork.core.offline.words import sentences, stems
@@ -23,6 +23,7 @@ ABOUT = (
     "I call the tools I am given and answer only from what they show. "
     "To use a language model, set the environment variable COGWORK_MODEL, e.g. `openai:gpt-…`."
 )
+_NO_MORE = "it takes a tool, and none may be called any more"
 _WHO = re.compile(
     r"(?i)^\W*(?:(?:hi|hello|hey)\W+)?(?:please\s+)?(?:(?:can you\s+)?(?:tell me\s+)?"
     r"(?:about yourself|who (?:are you|you are|am i talking to))"
@@ -59,10 +60,11 @@ def introduce(goal: str, tools: Toolbox) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Words, and calls as (tool, arguments, key)."""
+    """Words, and calls as (tool, arguments, key); or only why nothing could be done."""
 
     content: str
     calls: tuple[tuple[str, Mapping[str, Any], str], ...] = ()
+    is_refusal: bool = False
 
 
 def reply(talk: Conversation, specs: Sequence[KnownTool]) -> Reply:
@@ -75,7 +77,8 @@ def reply(talk: Conversation, specs: Sequence[KnownTool]) -> Reply:
     if len(talk.goal) > LONGEST:
         return Reply(
             f"I can't do that: the request has {len(talk.goal):,} characters, and I follow at most "
-            f"{LONGEST:,}; put longer texts into a file, or after “Text:”."
+            f"{LONGEST:,}; put longer texts into a file, or after “Text:”.",
+            is_refusal=True,
         )
     tools = Toolbox(specs)
     if said := introduce(talk.goal, tools):
@@ -89,7 +92,7 @@ def reply(talk: Conversation, specs: Sequence[KnownTool]) -> Reply:
     outcome = replay(steps, talk, tools, _memory(talk))
     if outcome.pending and may_call:
         return _calls(outcome.pending)
-    return Reply(_answer(outcome, talk, may_call=may_call or not talk.tools_off))
+    return _answer(outcome, talk, may_call=may_call or not talk.tools_off)
 
 
 def _calls(pending: Sequence[Pending]) -> Reply:
@@ -139,25 +142,33 @@ def _raw(turn: Turn) -> Result | None:
     return Result(seen.text, seen.whole, frozenset(stems(f"{turn.said} {seen.text}")), "document")
 
 
-def _answer(outcome: Outcome, talk: Conversation, *, may_call: bool) -> str:
+def _answer(outcome: Outcome, talk: Conversation, *, may_call: bool) -> Reply:
     """Say what the steps came to; what is not done is said to be so."""
     parts: list[str] = []
     told = [result for result in outcome.results if result is not None]
     blocked: list[str] = []
+    undone = 0
     for step, result in zip(outcome.steps, outcome.results, strict=True):
         if result is not None and result.value == "blocked":
             blocked.append(lowered(step.text.strip(" .!?")))
-        elif result is None:
-            parts.append(_unfinished(step.text, talk))
+        elif result is None or (not may_call and _wants_a_tool(result)):
+            found = _found(step.text, talk)
+            # tools may be bound, but cannot be called any more
+            parts.append(found or _failed(step.text, Result(_NO_MORE)))
+            undone += not found
         elif result.kind == "failure":
-            parts.append(_failed(step.text, result if may_call else _without_tools(result)))
+            parts.append(_failed(step.text, result))
+            undone += 1
         elif result.kind not in {"skipped", "document"}:
             parts.append(result.sentence)
+    skipped = sum(result.kind == "skipped" for result in told)
+    is_refusal = 0 < undone == len(outcome.steps) - len(blocked) - skipped
     if blocked:
         parts.append(f"So I did not {' or '.join(blocked)}.")
     said = join([*_corrections(talk), *parts])
     quoted = [r.sentence for r in told if r.kind == "document" and not _is_means(r, told)]
-    return "\n\n".join(filter(None, [said, *quoted])) or "Nothing was to be done."
+    content = "\n\n".join(filter(None, [said, *quoted])) or "Nothing was to be done."
+    return Reply(content, is_refusal=is_refusal)
 
 
 def _is_means(result: Result, told: list[Result]) -> bool:
@@ -178,20 +189,21 @@ def _failed(text: str, result: Result) -> str:
     return f"I can't {what}: {result.sentence}."
 
 
-def _unfinished(text: str, talk: Conversation) -> str:
-    """Answer a step that was not finished from what was seen, or say that it is open."""
+def _found(text: str, talk: Conversation) -> str:
+    """What was seen of a step that was not finished."""
     seen = [observation.text for observation in talk.turn.observations if not observation.error]
-    found = extract(text, seen)
-    if found:
-        return join(shorten(part) for part in found)
-    return _failed(text, _without_tools(Result("no tool", kind="failure")))
+    found = extract(text, seen) or (_changed(talk) if CHANGES.match(text) else [])
+    return join(shorten(part) for part in found)
 
 
-def _without_tools(result: Result) -> Result:
-    """Give the true reason where tools are bound, but may not be called any more."""
-    if not result.sentence.startswith("no tool"):
-        return result
-    return replace(result, sentence="it takes a tool, and none may be called any more")
+def _changed(talk: Conversation) -> list[str]:
+    """What was said by the tools that change something."""
+    seen = talk.turn.observations
+    return [each.text for each in seen if CHANGES.search(each.tool.replace("_", " "))]
+
+
+def _wants_a_tool(result: Result) -> bool:
+    return result.kind == "failure" and result.sentence.startswith("no tool")
 
 
 def _corrections(talk: Conversation) -> list[str]:

@@ -65,12 +65,17 @@ class Source:
     def steps(self) -> tuple[Step, ...]:
         """The goal's steps."""
         steps = split_goal(self.goal, self.tools.verbs)
-        asked = [step for step in steps if not _ABOUT_ITSELF.search(step.text)]
+        asked = [step for step in steps if not _is_about_itself(step.text)]
         return tuple(replace(step, number=number) for number, step in enumerate(asked))
 
     def about(self, text: str) -> "Source":
         """Return the same with `text` as all that is known."""
         return replace(self, material=text, answer="", said="")
+
+
+def _is_about_itself(text: str) -> bool:
+    found = read_literals(text)  # "read plan.json" is about a file
+    return not found.paths and _ABOUT_ITSELF.search(found.masked) is not None
 
 
 def source_of(talk: Conversation) -> Source:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphInterrupt
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
 from typing_extensions import TypedDict
@@ -160,6 +162,71 @@ async def test_nested_graph_answers_from_its_own_records(saver):
     await graph.ainvoke({}, THREAD)
     assert (await graph.ainvoke(Command(resume="yes"), THREAD))["asked"] == "yes"
     assert ran == ["a"]
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_nothing_happens_before_the_graphs_around_are_saved(how):
+    class Slow(InMemorySaver):
+        """Writes the outermost graph's checkpoints late, as a busy server may."""
+
+        def put(self, config, checkpoint, metadata, new_versions):
+            if not config["configurable"].get("checkpoint_ns"):
+                late.wait(0.2)
+            return super().put(config, checkpoint, metadata, new_versions)
+
+        async def aput(self, *given):
+            return await asyncio.to_thread(self.put, *given)
+
+    late, seen, slow = threading.Event(), [], Slow()
+
+    def effect():
+        found = slow.get_tuple(THREAD)
+        seen.append(found and found.metadata["step"])
+
+    @node(loop=True)
+    async def work(state, config: RunnableConfig):
+        """Reads: done."""
+        return {"done": await Journal(config).step("a", effect, effect="external")}
+
+    outer = StateGraph(State)
+    builder = StateGraph(State)
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    outer.add_node("inner", builder.compile())
+    outer.add_edge(START, "inner")
+    graph = outer.compile(checkpointer=slow)
+    if how == "invoke":
+        graph.invoke({}, THREAD, durability="async")
+    else:
+        await graph.ainvoke({}, THREAD, durability="async")
+    assert seen == [0]  # the checkpoint from which the graph inside is begun
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("loop", [False, True])
+async def test_answer_that_was_taken_answers_no_other_question(saver, how, loop):
+    @node(loop=loop)
+    async def work(state, config: RunnableConfig):
+        """Reads: done."""
+        journal = Journal(config)
+        try:
+            return {"done": [interrupt("first?"), interrupt("second?")]}
+        except GraphInterrupt:
+            await journal.drop_answer()
+            raise
+
+    graph = graph_of(work, saver)
+
+    async def run(given):
+        return (
+            graph.invoke(given, THREAD) if how == "invoke" else await graph.ainvoke(given, THREAD)
+        )
+
+    await run({})
+    for given in (Command(resume="yes"), None, None):
+        (asked,) = (await run(given))["__interrupt__"]
+        assert asked.value == "second?"
+    assert (await run(Command(resume="no")))["done"] == ["yes", "no"]
 
 
 async def test_fork_and_second_run_start_clean(saver):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogwork.core.json_text import json_objects, misfits, without_root_reference
+from cogwork.core.json_text import json_objects, misfits, unkeepable, without_root_reference
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=20),
@@ -106,3 +106,38 @@ def test_recursive_schema_checks_every_level() -> None:
     schema = without_root_reference({"$ref": "#/$defs/Node", "$defs": {"Node": node}})
     assert schema["type"] == "object"
     assert list(misfits({"next": {"next": 1}}, schema)) == ["next.next: should be object"]
+
+
+def nested(levels: int) -> Any:
+    value: Any = "x"
+    for level in range(levels):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (nested(100), ""),
+        ({"v": nested(100)}, "v: is nested more than 100 levels deep"),
+        ({"v": nested(100_000)}, "v: is nested more than 100 levels deep"),
+        ({"a": True, "n": [2**64 - 1, -(2**63), 1e300, None]}, ""),
+        ({"n": 2**64}, "n: holds an integer of 65 bits; at most 64 can be kept"),
+        (
+            {"a": 1, "n": [[-(10**5000)]]},
+            "n: holds an integer of 16610 bits; at most 64 can be kept",
+        ),
+    ],
+)
+def test_what_no_checkpointer_holds_is_named(value: Any, why: str) -> None:
+    assert unkeepable(value) == why
+
+
+def test_what_holds_itself_or_one_thing_many_times_is_measured_in_linear_time() -> None:
+    loop: list[Any] = []
+    loop += [loop, loop]
+    assert unkeepable({"v": loop}) == "v: is nested more than 100 levels deep"
+    shared: list[Any] = []
+    for _ in range(90):
+        shared = [shared, shared]  # 2**90 paths
+    assert unkeepable({"v": shared}) == ""

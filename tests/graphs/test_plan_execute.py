@@ -1,9 +1,11 @@
 """Plan-and-Solve: plans are checked, approved, executed, made anew, and answered from."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 from scripted import ScriptedChatModel
@@ -242,6 +244,18 @@ async def test_plan_that_worked_is_an_example_for_the_next_similar_goal():
     assert planner.asked[0].examples == []
     (example,) = planner.asked[-1].examples
     assert [step.id for step in example.steps] == ["s4"]
+
+
+async def test_free_task_that_takes_too_long_says_for_how_long_it_was_waited():
+    async def never(task: Any) -> Any:
+        await asyncio.Event().wait()
+
+    wait = Plan(steps=[Step(id="wait", description="Wait")])
+    graph = build(
+        Planner(wait), agent=RunnableLambda(never), step_timeout=0.01, ladder=[], max_replans=0
+    )
+    done = await graph.ainvoke(ASK)
+    assert "no answer within 0.01 seconds" in done["results"]["wait"].error
 
 
 def test_impossible_limits_are_refused():

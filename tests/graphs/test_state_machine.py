@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.errors import GraphRecursionError
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
@@ -191,10 +190,28 @@ def test_guards_see_what_the_entry_handler_wrote_through_the_reducers():
     assert graph.invoke({"log": ["before"]})["state"] == "b"
 
 
-def test_a_machine_that_never_rests_meets_the_limit():
-    graph = create_state_machine(Machine("a", ["a", "b"], ways("a>b", "b>a")), recursion_limit=20)
-    with pytest.raises(GraphRecursionError):
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_machine_that_never_rests_meets_the_limit_and_is_told_why(inside):
+    table = Machine("a", ["a", "b"], ways("a>b", "b>a"))
+    if inside:
+        table = Machine("out", ["out"], [Transition("out", "out", on="x")], nested={"out": table})
+    graph = create_state_machine(table, recursion_limit=20)
+    with pytest.raises(AgentError, match=r"took its 20 super-steps.*goes on by itself"):
         graph.invoke({})
+
+
+def test_more_events_than_one_call_can_answer_are_counted():
+    graph = create_state_machine(TURNSTILE, state_schema=Logged, recursion_limit=20)
+    with pytest.raises(AgentError, match=r"took its 20 super-steps.*[0-9]+ events are left"):
+        graph.invoke({"events": ["coin", "push"] * 20})
+    assert graph.invoke({"events": ["coin", "push"] * 3})["state"] == "locked"
+
+
+@pytest.mark.parametrize("events", ["coin", {"type": "coin"}])
+def test_one_event_that_is_not_in_a_list_is_refused(events):
+    graph = create_state_machine(TURNSTILE, state_schema=Logged)
+    with pytest.raises(AgentError, match=r"it is a list of events, such as \["):
+        graph.invoke({"events": events})
 
 
 # ---- crashes and people ------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 import threading
 from typing import Annotated
@@ -18,6 +19,7 @@ from cogwork.core.errors import BudgetError, ToolError
 from cogwork.core.messages import Messages
 from cogwork.core.retry import retry_policy
 from cogwork.nodes.action import make_act
+from cogwork.nodes.history import UNKEPT
 from cogwork.tools.base import tool
 
 
@@ -96,6 +98,28 @@ def test_malformed_arguments_are_an_observation():
     (message,) = run([add], call("add", '{"a": 1,', kind="invalid_tool_call"))
     assert "not valid JSON" in message.text
     assert '{"a": 1,' in message.text
+
+
+def test_arguments_that_cannot_be_kept_are_an_observation_that_says_why():
+    bad = call("add", "", kind="invalid_tool_call") | {"error": f"{UNKEPT}a: is too long"}
+    (message,) = run([add], bad)
+    assert message.status == "error"
+    assert message.text.startswith("Error: the arguments cannot be kept: a: is too long; send less")
+
+
+def test_a_result_that_cannot_be_kept_is_an_observation_and_the_run_goes_on():
+    @tool(effect="read", response_format="content_and_artifact")
+    def dig(levels: int):
+        """Dig."""
+        return "done", json.loads("[" * levels + "]" * levels)
+
+    graph = graph_of([dig], checkpointer=InMemorySaver())
+    calls = [call("dig", {"levels": levels}, str(levels)) for levels in (50, 300)]
+    found = graph.invoke(start(*calls), {"configurable": {"thread_id": "1"}})["messages"][1:]
+    assert [message.text for message in found] == [
+        "done",
+        "Error: the result of dig cannot be kept: it is nested more than 100 levels deep",
+    ]
 
 
 @pytest.mark.parametrize(

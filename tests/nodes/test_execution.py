@@ -328,33 +328,6 @@ async def test_what_answers_nothing_is_asked_again_and_says_why(world):
     assert world.log.count("a") == 1
 
 
-async def test_cut_off_call_with_an_effect_is_asked_about(world):
-    began = asyncio.Event()
-
-    @tool(effect="external")
-    async def pay() -> str:
-        """Pay."""
-        world.log.append("pay")
-        began.set()
-        if world.log.count("pay") == 1:
-            await asyncio.Event().wait()
-        return "paid"
-
-    world.tools.append(pay)
-    graph = world.graph()
-    plan = Plan(steps=[Step(id="pay", tool="pay")])
-    running = asyncio.create_task(graph.ainvoke({"plan": plan}, THREAD))
-    await began.wait()
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    asked = await graph.ainvoke(None, THREAD)
-    question = asked["__interrupt__"][0].value["questions"][0]["question"]
-    assert (question["type"], world.log) == ("in_doubt", ["pay"])
-    done = await graph.ainvoke(Command(resume="retry"), THREAD)
-    assert (done["results"]["pay"].result, world.log) == ("paid", ["pay", "pay"])
-
-
 async def test_cancelling_the_run_stops_its_steps(world):
     ended = asyncio.Event()
     began = asyncio.Event()

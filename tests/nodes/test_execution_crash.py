@@ -59,7 +59,7 @@ def crash_many(runs: Forks, url: str, folder: Path, kills: int, seed: int) -> No
     killed = 0
     for number in itertools.count():
         for place, kind in enumerate(KINDS):
-            name = f"{seed}-{number}-{place}"
+            name = f"plan-{seed}-{number}-{place}"  # other tests share the server
             job = {**kind, "seed": seed + number, "url": url, "thread": name}
             killed += crash(runs, {**job, "log": str(folder / f"{name}.log")}, chance, kills=4)
         if killed >= kills:

@@ -1,4 +1,4 @@
-from operator import sub
+from operator import sub, truediv
 
 import pytest
 
@@ -321,6 +321,12 @@ def test_every_fault_of_a_domain_is_named():
 def test_a_state_or_task_that_is_none_is_refused(state, tasks, said):
     with pytest.raises(ConfigurationError, match=said.replace("?", r"\?")):
         plan_htn(TRAVEL, state, tasks)
+
+
+def test_function_that_fails_is_an_error_that_names_the_task():
+    share = Operator("share", ("?n",), [("sum", "?all"), Let("?each", truediv, ("?all", "?n"))])
+    with pytest.raises(PlanningError, match=r"share\(0\): a precond.*ZeroDivisionError"):
+        plan_htn(Domain([share], []), [("sum", 6)], [("share", 0)])
 
 
 def test_what_cannot_be_compared_is_an_error_that_names_the_task():

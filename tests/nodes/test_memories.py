@@ -54,6 +54,14 @@ def test_what_one_run_keeps_another_recalls_and_forgets(store):
     assert empty.text == "Nothing is known."
 
 
+def test_a_secret_is_not_remembered_and_the_model_is_told_why(store):
+    script = [calls(("remember", {"text": "Ada's password is tea4two!"})), "I may not keep it"]
+    (refused,) = observed(agent(store, *script).invoke({"messages": "note it"}, config("ada")))
+    assert refused.status == "error"
+    assert "memories keep none" in refused.text
+    assert not store.search(user_namespace("ada"), limit=1)
+
+
 async def test_the_tools_work_on_the_callers_loop(store):
     graph = agent(store, calls(("remember", {"text": "tea"}), ("recall", {"query": "tea"})), "ok")
     kept, _ = observed(await graph.ainvoke({"messages": "tea"}, config("ada")))

@@ -1,6 +1,7 @@
 """Plans: what is computed from them, what is wrong with them, and references to results."""
 
 import itertools
+import json
 from typing import Annotated
 
 import pytest
@@ -209,6 +210,17 @@ def test_id_that_nothing_can_refer_to_is_refused(key):
 
 def test_plan_without_steps_is_none():
     assert check_plan(Plan()) == ["the plan has no steps"]
+
+
+def test_arguments_that_no_checkpointer_holds_are_faults():
+    deep = json.loads("[" * 300 + "]" * 300)
+    plan = Plan(
+        steps=[step("a", tool="free", args={"x": deep}), step("b", tool="add", args={"a": 10**30})]
+    )
+    assert check_plan(plan, [add, FREE]) == [
+        "step 'a': argument 'x' is nested more than 100 levels deep",
+        "step 'b': argument 'a' holds an integer of 100 bits; at most 64 can be kept",
+    ]
 
 
 def test_order_of_an_impossible_plan_is_an_error_and_a_missing_step_is_named():

@@ -151,6 +151,16 @@ def test_nothing_to_compare_is_an_error(method, options, criteria, said):
         method(options, criteria)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"bet": "x", "pass": None}, "'bet' is 'x'; .*'pass' is None"), (["bet"], r"\['bet'\]; give")],
+)
+def test_options_without_numbers_by_name_are_refused(options, said):
+    for method in (expected_utility, lambda o: topsis(o, [Criterion("p")])):
+        with pytest.raises(ConfigurationError, match=said):
+            method(options)
+
+
 def test_columns_that_cannot_be_scaled_are_named():
     zero = table(("gain", "price"), {"x": (0, 4), "y": (0, 2)})
     with pytest.raises(ConfigurationError, match="criterion 'gain' is 0 for every option"):

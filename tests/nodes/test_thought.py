@@ -6,6 +6,9 @@ from langgraph.types import Command
 from scripted import ScriptedChatModel, calls
 
 from cogwork.core.errors import ConfigurationError, ModelError
+from cogwork.graphs.react import create_react_agent
+from cogwork.memory import create_checkpointer
+from cogwork.memory.strict_serializer import StrictSerializer
 from cogwork.nodes.thought import make_think
 
 
@@ -124,3 +127,38 @@ async def test_the_history_is_bounded_and_the_question_kept():
     state = {"messages": [*old, HumanMessage("where?")]}
     await make_think(model, max_history_tokens=50).ainvoke(state)
     assert [m.text for m in model.sent[0]] == ["where?"]
+
+
+def nested(levels):
+    value = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("worst", [nested(300), [10**5000]], ids=["deep", "long"])
+def test_arguments_that_no_checkpointer_holds_make_the_call_invalid(worst):
+    said = calls(("look", {"place": "x"}), ("look", {"place": worst}))
+    said.content = [{"type": "text", "text": "so"}, {"type": "tool_use", "input": worst}]
+    update = make_think(ScriptedChatModel(script=[said]), [look]).invoke(asked())
+    (answer,) = update["messages"]
+    assert (answer.tool_calls, answer.text) == (said.tool_calls[:1], "so")
+    (invalid,) = answer.invalid_tool_calls
+    assert invalid["error"].startswith("the arguments cannot be kept: place: ")
+    assert invalid["id"] == said.tool_calls[1]["id"]
+    StrictSerializer().dumps_typed(update)  # raises when it cannot be saved
+
+
+async def test_a_durable_agent_survives_such_arguments_and_can_correct_them():
+    script = [
+        calls(("look", {"place": nested(300)})),
+        calls(("look", {"place": "x"}), turn=1),
+        "ok",
+    ]
+    graph = create_react_agent(
+        ScriptedChatModel(script=script), [look], checkpointer=create_checkpointer("memory://")
+    )
+    done = await graph.ainvoke({"messages": "go"}, {"configurable": {"thread_id": "1"}})
+    refused, seen = [each for each in done["messages"] if each.type == "tool"]
+    assert (refused.status, seen.text, done["messages"][-1].text) == ("error", "x", "ok")
+    assert "place: is nested more than 100 levels deep; send less" in refused.text

@@ -1,7 +1,8 @@
 """Runs of a plan, to be killed at any moment (see `forks`).
 
-A run goes on from its thread's checkpoint, or begins. What it does is appended to a log: `run <step>` when a step's tool begins, `seen <step>` when the plan has
-seen it finished, and at last `result <json>`.
+A run goes on from its thread's checkpoint, or begins. What it does is appended to a log:
+`run <step>` when a step's tool begins, `seen <step>` when the plan has seen it finished,
+`doubt <step>` when a person is asked about it, and at last `result <json>`.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import json
 import random
 from typing import Any
 
+import langgraph.checkpoint.postgres  # noqa: F401 - else most kills would hit its import
+import psycopg_pool  # noqa: F401 - likewise
 from forks import say, serve
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import BaseTool
+
+from cogwork.tools.files import make_delete_file
 
 READ, CALC, WRITE, LIST, EXISTS = (
     "read_file", "calculator", "write_file", "list_files", "file_exists",
@@ -208,6 +211,16 @@ def test_an_otherwise_branch_is_not_taken_because_the_first_one_failed(
     made = run("If bad.txt exists, read it; otherwise create bad.txt with the text 'x'")
     assert WRITE not in [name for name, _ in made.calls]
     assert "I can't read it" in made.answer
+
+
+def test_nothing_is_deleted_but_what_was_named(
+    run: Callable[..., Any], root: Path, tools: list[BaseTool]
+) -> None:
+    before = sorted(root.rglob("*"))
+    done = run("Delete note.txt", [*tools, make_delete_file(root)])
+    assert done.calls == [("delete_file", {"path": "note.txt"})]
+    assert sorted(root.rglob("*")) == before
+    assert "note.txt' does not exist" in done.answer
 
 
 def test_independent_steps_are_called_side_by_side(run: Callable[..., Any]) -> None:

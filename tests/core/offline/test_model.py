@@ -139,6 +139,35 @@ def test_without_tools_there_are_never_calls() -> None:
     assert answer.content.startswith("I can't answer “What is 2 + 3?”")
 
 
+@pytest.mark.parametrize(
+    ("goal", "is_marked"),
+    [
+        ("What is the capital of Peru?", True),
+        ("What is the capital of Peru? And what is the capital of Chad?", True),
+        ("What is the capital of Peru? Context: Lima is the capital of Peru.", False),
+        ("Who are you?", False),
+        ("x " * 60_000, True),
+    ],
+    ids=["one", "two", "quoted", "itself", "endless"],
+)
+def test_an_answer_that_gives_nothing_is_marked_as_a_refusal(goal: str, is_marked: bool) -> None:
+    answer = OfflineChatModel().invoke(goal)
+    assert ("refusal" in answer.additional_kwargs) is is_marked, answer.content
+    streamed = sum(OfflineChatModel().stream(goal), AIMessageChunk(""))
+    assert streamed.additional_kwargs == answer.additional_kwargs
+
+
+def test_what_is_answered_in_part_is_no_refusal() -> None:
+    bound = OfflineChatModel().bind_tools([add])
+    goal = HumanMessage("What is the capital of Peru? Also, what is 1 + 2?")
+    called = bound.invoke([goal])
+    seen = [ToolMessage("3", tool_call_id=call["id"]) for call in called.tool_calls]
+    answer = bound.invoke([goal, called, *seen])
+    assert "I can't answer" in answer.content
+    assert "3" in answer.content
+    assert not answer.additional_kwargs
+
+
 def test_ids_depend_on_the_seed_and_on_the_place_in_the_conversation() -> None:
     goal = [HumanMessage("What is 2 + 3?")]
     ids = [
