@@ -13,6 +13,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,8 +62,8 @@ def _expand_home(path: Path) -> Path:
         raise ValueError(f"a path whose home folder exists ({error})") from None
 
 
-def _openai_key() -> SecretStr | None:
-    key = os.environ.get("OPENAI_API_KEY")
+def _key(variable: str) -> SecretStr | None:
+    key = os.environ.get(variable)
     return SecretStr(key) if key else None
 
 
@@ -102,6 +103,9 @@ class Settings(BaseSettings):
             an environment variable they are JSON.
         audit_log: The file in which runs of the command line and the server note their calls.
         audit_key: Makes the log's hashes unforgeable (see `cogwork.tools.audit`).
+        serper_api_key: For `cogwork.tools.search`; falls back to `SERPER_API_KEY`.
+        tavily_api_key: Falls back to `TAVILY_API_KEY`.
+        semantic_scholar_api_key: Falls back to `SEMANTIC_SCHOLAR_API_KEY`.
     """
 
     model_config = SettingsConfigDict(
@@ -114,7 +118,7 @@ class Settings(BaseSettings):
 
     model: str | None = None
     base_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    api_key: SecretStr | None = Field(default_factory=_openai_key)
+    api_key: SecretStr | None = Field(default_factory=partial(_key, "OPENAI_API_KEY"))
     temperature: Annotated[float, _Number, Field(ge=0, le=2)] | None = None
     timeout: Seconds = 60
     max_retries: Annotated[int, _Number, Field(ge=0)] = 2
@@ -129,6 +133,11 @@ class Settings(BaseSettings):
     policy: dict[str, Any] = {}
     audit_log: Annotated[Path, AfterValidator(_expand_home)] = Path(".cogwork/audit.jsonl")
     audit_key: SecretStr | None = None
+    serper_api_key: SecretStr | None = Field(default_factory=partial(_key, "SERPER_API_KEY"))
+    tavily_api_key: SecretStr | None = Field(default_factory=partial(_key, "TAVILY_API_KEY"))
+    semantic_scholar_api_key: SecretStr | None = Field(
+        default_factory=partial(_key, "SEMANTIC_SCHOLAR_API_KEY")
+    )
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """URLs may hold passwords, so every text is redacted before it is shown."""
@@ -182,7 +191,7 @@ def _fault(detail: ErrorDetails, shown: Mapping[str, Any], origins: Mapping[str,
     message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = _EXPECTED.get(detail["type"], message)
     # reprlib looks only so far into a value, which YAML's aliases can make astronomic.
-    value = "***" if key in ("api_key", "audit_key") else redact(_SHORT.repr(shown[key]))
+    value = "***" if key.endswith("_key") else redact(_SHORT.repr(shown[key]))
     path = ".".join(str(part) for part in detail["loc"])
     return f"{path} is {value} ({origins[key]}), expected {expected}"
 

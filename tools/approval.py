@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
 
 from cogwork.core.errors import ToolError
@@ -72,7 +73,11 @@ async def ask_person(
             new = {"digest": digest, "expires_at": time.time() + seconds}
             question = await journal.step(key, _noted, new)
         told = {"reason": reason, "taint": sorted(taint), "trouble": trouble, "allowed": allowed}
-        answer = interrupt(_request(action, {**question, "digest": digest}, told))
+        try:
+            answer = interrupt(_request(action, {**question, "digest": digest}, told))
+        except GraphInterrupt:
+            await journal.drop_answer()  # of an earlier question, which would answer this one
+            raise
         if key not in known and not _repeats(answer, digest):
             await journal.step(f"{key}:early", _noted, True)
         is_early = key not in known or f"{key}:early" in known

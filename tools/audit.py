@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ __all__ = ["AuditLog", "AuditReport", "verify_audit_log"]
 _FIRST: Final = "0" * 64
 _OWN: Final = ("seq", "time", "prev", "hash")
 _LONGEST: Final = 2_000  # characters of a text; of a longer one the hash is kept too
+_DEEPEST: Final = 50  # what is nested deeper is left out
+_MOST_BITS: Final = 10_000  # of a whole number; Python writes no longer ones
+_MOST_WITHOUT_HEAD: Final = 2  # records of a first write that a crash cut off before its head
 
 
 class _Head(NamedTuple):
@@ -98,7 +102,14 @@ class AuditLog:
                 f"the audit log '{self.path}' is shorter than it was ({size} of {head.size} "
                 "bytes); see 'cogwork audit verify', and begin another file"
             )
+        is_first = not head.entries
         head, torn = _caught_up(head, os.pread(file, size - head.size, head.size))
+        if is_first and head.entries > _MOST_WITHOUT_HEAD:
+            raise ToolError(
+                f"the audit log '{self.path}' has {head.entries} records, but "
+                f"'{_head_of(self.path).name}' is gone; see 'cogwork audit verify', and begin "
+                "another file"
+            )
         if torn:  # by a crash in the middle of a write; the next record says so
             head = self._write(file, {"event": "torn", "sha256": _digest(torn)}, head, b"\n")
         head = self._write(file, record, head)
@@ -111,7 +122,7 @@ class AuditLog:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = {"seq": head.entries + 1, "time": now, **_clean(record), "prev": head.last}
         entry["hash"] = _hash(entry, self._key)
-        line = before + json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+        line = before + _written(entry) + b"\n"
         written = 0
         while written < len(line):
             written += os.write(file, line[written:])
@@ -160,7 +171,7 @@ def _checked(lines: Sequence[bytes], key: str | None) -> Iterator[tuple[list[str
             continue
         number += 1
         faults = []
-        if not hmac.compare_digest(str(entry.get("hash")), _hash(entry, key)):
+        if line != _written(entry) or not _holds(entry, key):
             faults.append(f"line {place} was changed, or written with another key")
         if entry.get("prev") != last or entry.get("seq") != number:
             faults.append(f"line {place} does not follow the one before")
@@ -195,23 +206,55 @@ def _caught_up(head: _Head, rest: bytes) -> tuple[_Head, bytes]:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, depth: int = 0) -> Any:
     """The value as JSON, its texts redacted and cut."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool) or _is_plain_number(value):
         return value
+    if depth > _DEEPEST:
+        return "… (nested too deeply)"
     if isinstance(value, Mapping):
-        return {redact(str(name)): _clean(each) for name, each in value.items()}
+        return {_text(name): _clean(each, depth + 1) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(each) for each in value]
-    text = redact(str(value))
+        return [_clean(each, depth + 1) for each in value]
+    return _text(value)
+
+
+def _is_plain_number(value: Any) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() <= _MOST_BITS
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _text(value: Any) -> str:
+    """The text of anything, cut, without secrets and without what UTF-8 cannot hold."""
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 - a call is noted whatever its arguments are
+        text = f"<{type(value).__name__}>"
     if len(text) <= _LONGEST:
-        return text
-    return f"{text[:_LONGEST]}… ({len(text):,} characters, SHA-256 {_digest(text.encode())})"
+        return _encodable(redact(text))
+    shown = _encodable(redact(text[: 2 * _LONGEST])[:_LONGEST])  # the cut makes no secret too short
+    whole = _digest(text.encode("utf-8", "backslashreplace"))
+    return f"{shown}… ({len(text):,} characters, SHA-256 {whole})"
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _written(entry: Mapping[str, Any]) -> bytes:
+    """A record as it stands in the log; written otherwise, it was changed."""
+    return json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _holds(entry: Mapping[str, Any], key: str | None) -> bool:
+    told = str(entry.get("hash")).encode("utf-8", "backslashreplace")
+    return hmac.compare_digest(told, _hash(entry, key).encode())
 
 
 def _hash(entry: Mapping[str, Any], key: str | None) -> str:

@@ -2,18 +2,26 @@
 
 import asyncio
 import copy
-import json
+import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import date, timedelta, timezone
+from datetime import time as time_of_day
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from functools import wraps
-from typing import Any, TypeAlias, TypeVar
+from pathlib import PurePath
+from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 from langchain_core.tools import StructuredTool
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.tools.base import spec_of
@@ -23,7 +31,11 @@ from cogwork.tools.taint import has_read, reading
 __all__ = ["CacheInfo", "ToolCache"]
 
 SomeTool = TypeVar("SomeTool", bound=StructuredTool)
-_Key: TypeAlias = tuple[str, str]
+_Key: TypeAlias = tuple["_Body", "_Body", bytes]
+_FAITHFUL: Final = (  # whose repr tells all that they are
+    *(type(None), bool, int, float, str, bytes, Enum, date, time_of_day, timedelta, timezone),
+    *(Decimal, Fraction, UUID, PurePath),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +86,16 @@ class ToolCache:
         self._max = max_entries
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, tuple[float, _Call]] = OrderedDict()
-        self._running: dict[tuple[str, str, str], _Call] = {}
+        self._running: dict[tuple[str, _Key], _Call] = {}
         self._hits = self._misses = self._coalesced = 0
 
     def wrap(self, tool: SomeTool) -> SomeTool:
         """Return a copy of a tool that asks this cache first.
 
         Args:
-            tool: Of functions whose result depends on the model's arguments alone. Tools
-                of one name share their results.
+            tool: Of functions whose result depends on the model's arguments alone. Copies
+                of a tool share their results; tools made anew, such as those of another
+                root folder, do not. Arguments that cannot be told apart are not cached.
 
         Raises:
             ConfigurationError: It changes something, or its result depends on more.
@@ -90,9 +103,9 @@ class ToolCache:
         _check(tool)
         changes: dict[str, Any] = {}
         if tool.func is not None:
-            changes["func"] = self._wrapped(tool.name, tool.func)
+            changes["func"] = self._wrapped(tool, tool.func)
         if tool.coroutine is not None:
-            changes["coroutine"] = self._wrapped_async(tool.name, tool.coroutine)
+            changes["coroutine"] = self._wrapped_async(tool, tool.coroutine)
         return tool.model_copy(update=changes)
 
     def info(self) -> CacheInfo:
@@ -105,10 +118,12 @@ class ToolCache:
         with self._lock:
             self._kept.clear()
 
-    def _wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped(self, tool: StructuredTool, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def cached(**args: Any) -> Any:
-            key = _key(name, args)
+            key = _key(tool, args)
+            if key is None:
+                return function(**args)
             while True:
                 call, is_mine = self._find(key, "sync")
                 if is_mine:
@@ -122,11 +137,13 @@ class ToolCache:
         return cached
 
     def _wrapped_async(
-        self, name: str, function: Callable[..., Awaitable[Any]]
+        self, tool: StructuredTool, function: Callable[..., Awaitable[Any]]
     ) -> Callable[..., Awaitable[Any]]:
         @wraps(function)
         async def cached(**args: Any) -> Any:
-            key = _key(name, args)
+            key = _key(tool, args)
+            if key is None:
+                return await function(**args)
             while True:
                 call, is_mine = self._find(key, "async")
                 if is_mine:
@@ -135,7 +152,9 @@ class ToolCache:
                             result = await function(**args)
                         call.future.set_result(result)
                 if not call.future.done():
-                    await asyncio.wait([asyncio.wrap_future(call.future)])
+                    ended = asyncio.wrap_future(call.future)
+                    ended.add_done_callback(_seen)
+                    await asyncio.wait([ended])
                 with suppress(CancelledError):
                     return call.result()
 
@@ -152,11 +171,11 @@ class ToolCache:
                 self._kept.move_to_end(key)
                 self._hits += 1
                 return kept[1], False
-            if (running := self._running.get((way, *key))) is not None:
+            if (running := self._running.get((way, key))) is not None:
                 self._coalesced += 1
                 return running, False
             self._misses += 1
-            call = self._running[way, *key] = _Call(way)
+            call = self._running[way, key] = _Call(way)
             return call, True
 
     @contextmanager
@@ -176,12 +195,18 @@ class ToolCache:
 
     def _over(self, key: _Key, call: "_Call", *, keep: bool = False) -> None:
         with self._lock:
-            del self._running[call.way, *key]
+            del self._running[call.way, key]
             if keep:
                 self._kept[key] = (time.monotonic(), call)
                 self._kept.move_to_end(key)
                 while len(self._kept) > self._max:
                     self._kept.popitem(last=False)
+
+
+def _seen(ended: "asyncio.Future[Any]") -> None:
+    """Take note of a failure, which is raised from the call itself; else asyncio complains."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,8 +232,46 @@ class _Call:
             has_read(*self.read)
 
 
-def _key(name: str, args: dict[str, Any]) -> _Key:
-    return name, json.dumps(args, sort_keys=True, default=repr)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Body:
+    """A tool's function; equal to itself only."""
+
+    function: Callable[..., Any] | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Body) and other.function is self.function
+
+    def __hash__(self) -> int:
+        return id(self.function)
+
+
+def _key(tool: StructuredTool, args: dict[str, Any]) -> _Key | None:
+    """What names a call; None when its arguments cannot be told apart from others."""
+    try:
+        told = repr(_told(args)).encode("utf-8", "surrogatepass")
+    except (TypeError, RecursionError):
+        return None
+    return _Body(tool.func), _Body(tool.coroutine), hashlib.sha256(told).digest()
+
+
+def _told(value: Any) -> tuple[str, Any]:
+    """A value as texts and tuples of them, of which no two values have the same."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, _FAITHFUL):
+        return kind, repr(value)
+    if isinstance(value, SecretStr | SecretBytes):  # whose repr hides what they hold
+        return kind, repr(value.get_secret_value())
+    if isinstance(value, Mapping):
+        return kind, sorted((_told(name), _told(each)) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return kind, [_told(each) for each in value]
+    if isinstance(value, set | frozenset):
+        return kind, sorted(_told(each) for each in value)
+    if isinstance(value, BaseModel):
+        return kind, [(name, _told(each)) for name, each in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return kind, [(each.name, _told(getattr(value, each.name))) for each in fields(value)]
+    raise TypeError(f"values of {kind} cannot be told apart")
 
 
 def _check(tool: StructuredTool) -> None:

@@ -15,7 +15,7 @@ from langgraph.types import RetryPolicy
 from pydantic import ValidationError
 
 from cogwork.core.bridge import in_thread, on_loop, pause
-from cogwork.core.errors import CogworkError, ToolError
+from cogwork.core.errors import CogworkError, ToolError, redact
 from cogwork.core.registry import Registry
 from cogwork.core.retry import is_transient, retry_after
 from cogwork.tools.audit import AuditLog
@@ -23,6 +23,8 @@ from cogwork.tools.base import ToolSpec, spec_of
 from cogwork.tools.taint import inherited_taint
 
 __all__ = ["ReadyTool", "ReadyTools", "delay_before", "reason_of"]
+
+_LONGEST = 2_000  # characters of a reason
 
 
 class ReadyTool:
@@ -155,12 +157,17 @@ class ReadyTools(Mapping[str, ReadyTool]):
         self.specs: Mapping[str, ToolSpec] = _Specs(self)
 
     def __getitem__(self, name: str) -> ReadyTool:
-        if name not in self._ready and self._registry is not None and name in self._registry:
-            self._ready[name] = self._make(self._registry.get(name))
-        return self._ready[name]
+        if self._registry is None:
+            return self._ready[name]
+        if name not in self._registry:  # also when it was unregistered since
+            raise KeyError(name)
+        tool, ready = self._registry.get(name), self._ready.get(name)
+        if ready is None or ready.tool is not tool:
+            ready = self._ready[name] = self._make(tool)
+        return ready
 
     def __contains__(self, name: object) -> bool:
-        return name in self._ready or (self._registry is not None and name in self._registry)
+        return name in (self._ready if self._registry is None else self._registry)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._ready if self._registry is None else self._registry.names())
@@ -189,7 +196,16 @@ class _Specs(Mapping[str, ToolSpec]):
 
 
 def reason_of(error: BaseException, name: str) -> str:
-    """Return what went wrong with a call of the tool `name`, for a model or a person."""
+    """Return what went wrong with a call of the tool `name`, for a model or a person.
+
+    At most 2,000 characters: a server that answers a call with an error chooses its length.
+    Secrets are redacted, also one that the end cuts off.
+    """
+    reason = redact(_reason(error, name)[: 2 * _LONGEST])
+    return reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
+
+
+def _reason(error: BaseException, name: str) -> str:
     if isinstance(error, ValidationError):
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']} "
@@ -198,7 +214,7 @@ def reason_of(error: BaseException, name: str) -> str:
         )
         return f"invalid arguments for {name}: {faults}"
     if isinstance(error, CogworkError):
-        return error.safe_message()
+        return " ".join(str(error)[: 2 * _LONGEST].split())
     if isinstance(error, ToolException):
         return str(error)
     return f"{name} failed: {type(error).__name__}{f': {error}' if str(error) else ''}"

@@ -15,7 +15,10 @@ from cogwork.tools.sandbox.choose import choose
 from cogwork.tools.sandbox.limits import Limits
 from cogwork.tools.sandbox.result import Language, Program
 
-__all__ = ["make_run_code"]
+__all__ = ["WORK", "make_run_code", "make_run_code_in"]
+
+WORK = "sandbox"
+"""The work folder inside a root; it is called so because bubblewrap shows it as `/sandbox`."""
 
 _STARTING = 30.0  # seconds more for a first use, which tries the sandboxes
 
@@ -73,6 +76,33 @@ def make_run_code(
         return backend.run(Program(language, code, work.folder, stdin), held).text(held)
 
     return run_code
+
+
+def make_run_code_in(root: str | Path) -> BaseTool:
+    """Return the tool `run_code` with `root/sandbox` as its work folder, which is made.
+
+    Tools for files of the same root share it: what they write there programs read, and what
+    programs leave there they read.
+
+    Args:
+        root: An existing folder; programs see nothing of it but that one folder.
+
+    Raises:
+        ConfigurationError: There is no such root, or programs must not have the folder.
+    """
+    folder = Path(root).resolve() / WORK
+    if folder.is_symlink():  # a root that was downloaded could point it anywhere
+        raise ConfigurationError(f"the work folder '{folder}' is a link; make it a folder")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the work folder '{folder}' cannot be made: {error.strerror}; make the root, or "
+            "name another one"
+        ) from error
+    made = make_run_code(folder)
+    shared = f"Tools for files find its work folder as '{WORK}/'."
+    return made.model_copy(update={"description": f"{made.description}\n\n{shared}"})
 
 
 def _new_folder() -> _Work:

@@ -3,7 +3,8 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import log
@@ -15,7 +16,7 @@ from langchain_core.tools import BaseTool
 from typing_extensions import Unpack
 
 from cogwork.core.embeddings import create_embeddings
-from cogwork.core.errors import ConfigurationError
+from cogwork.core.errors import ConfigurationError, UnknownNameError
 from cogwork.core.registry import Entry, Registry
 from cogwork.core.words import content_words
 from cogwork.tools.base import ToolOptions, as_tools, spec_of, tool
@@ -230,10 +231,16 @@ def as_needed(
                 names += message.artifact or ()
             elif isinstance(message, AIMessage):
                 names += [call["name"] for call in message.tool_calls]
-        chosen = [name for name in dict.fromkeys([FIND_TOOLS, *names]) if name in registry]
-        return [registry.get(name) for name in chosen]
+        return list(_known(registry, [FIND_TOOLS, *names]))
 
     return tools_for
+
+
+def _known(registry: ToolRegistry, names: Iterable[str]) -> Iterator[BaseTool]:
+    """The tools of these names, each once; one may be unregistered at any moment."""
+    for name in dict.fromkeys(names):
+        with suppress(UnknownNameError):
+            yield registry.get(name)
 
 
 def _finder(registry: ToolRegistry) -> BaseTool:

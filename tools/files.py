@@ -1,13 +1,13 @@
-"""Tools that read, write, list and delete text files inside one folder."""
+"""Tools that read, write, list and delete text files inside one folder or several."""
 
 import codecs
-from pathlib import Path
 
 from langchain_core.tools import BaseTool
 
 from cogwork.core.errors import ToolError
 from cogwork.tools.base import tool
-from cogwork.tools.root import MAX_BYTES, MAX_NAMES, Root
+from cogwork.tools.root import MAX_BYTES, MAX_NAMES
+from cogwork.tools.roots import Folders, hinted, open_roots
 
 __all__ = [
     "file_tools",
@@ -27,25 +27,27 @@ _NO_FILE_ENCODINGS = frozenset(
 )
 
 
-def file_tools(root: str | Path, *, max_bytes: int = MAX_BYTES) -> list[BaseTool]:
-    """Return `read_file`, `write_file`, `list_files` and `file_exists`, bound to one folder.
+def file_tools(*roots: Folders, max_bytes: int = MAX_BYTES) -> list[BaseTool]:
+    """Return `read_file`, `write_file`, `list_files` and `file_exists`, bound to folders.
 
     Who wants files deleted adds `make_delete_file(root)`.
 
     Args:
-        root: An existing folder, which the tools cannot leave.
+        roots: Existing folders, which the tools cannot leave. In a single one, paths are
+            relative to it; of several, paths begin with the name of one: that of the folder,
+            or the one that it is given, as in `file_tools({"data": "/srv/data"})`.
         max_bytes: Size of the largest file that is read or written.
 
     Raises:
-        ConfigurationError: There is no such folder.
+        ConfigurationError: There is no such folder, or two have one name.
     """
     makers = (make_read_file, make_write_file, make_list_files, make_file_exists)
-    return [make(root, max_bytes=max_bytes) for make in makers]
+    return [make(*roots, max_bytes=max_bytes) for make in makers]
 
 
-def make_read_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_read_file(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that reads a text file; arguments as in `file_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
     def read_file(path: str, encoding: str = "utf-8") -> str:
@@ -58,12 +60,12 @@ def make_read_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
         codec = _codec(encoding)
         return _decode(path, inside.read(path), codec)
 
-    return read_file
+    return hinted(read_file, inside)
 
 
-def make_write_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_write_file(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that writes a text file; arguments as in `file_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="write", idempotent=True, network=False, timeout=_TIMEOUT, parse_docstring=True)
     def write_file(path: str, content: str, encoding: str = "utf-8") -> str:
@@ -78,12 +80,12 @@ def make_write_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool
         inside.write(path, encoded)
         return f"wrote {len(encoded):,} bytes to {path}"
 
-    return write_file
+    return hinted(write_file, inside)
 
 
-def make_list_files(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_list_files(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that lists a folder; arguments as in `file_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
     def list_files(path: str = ".", pattern: str = "*") -> str:
@@ -98,12 +100,12 @@ def make_list_files(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool
             names[MAX_NAMES:] = [f"… and more than these {MAX_NAMES:,}; choose a narrower pattern"]
         return "\n".join(names) or f"nothing in '{path}' matches '{pattern}'"
 
-    return list_files
+    return hinted(list_files, inside)
 
 
-def make_file_exists(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_file_exists(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that looks for a file; arguments as in `file_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
     def file_exists(path: str) -> bool:
@@ -114,12 +116,12 @@ def make_file_exists(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseToo
         """
         return inside.exists(path)
 
-    return file_exists
+    return hinted(file_exists, inside)
 
 
-def make_delete_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_delete_file(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that deletes a file; arguments as in `file_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="write", network=False, timeout=_TIMEOUT, parse_docstring=True)
     def delete_file(path: str) -> str:
@@ -131,7 +133,7 @@ def make_delete_file(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseToo
         inside.delete(path)
         return f"deleted {path}"
 
-    return delete_file
+    return hinted(delete_file, inside)
 
 
 def _codec(encoding: str) -> str:

@@ -11,7 +11,7 @@ from cogwork.core.registry import nearest
 from cogwork.tools.approval import ask_person
 from cogwork.tools.audit import AuditLog
 from cogwork.tools.base import ToolSpec
-from cogwork.tools.policy import Policy
+from cogwork.tools.policy import Policy, Verdict
 from cogwork.tools.taint import SOURCE, TRUSTED
 
 __all__ = ["EDITED", "Guard"]
@@ -60,7 +60,7 @@ class Guard:
         """
         name, args, taint = str(call["name"]), call["args"], list(taint)
         spec = self._specs.get(name, ToolSpec())
-        decision, reason = self._policy.decide(name, spec, args, tainted=bool(taint))
+        decision, reason = self._decided(name, spec, args, tainted=bool(taint))
         if decision == "allow":
             return call
         if decision == "deny":
@@ -87,6 +87,12 @@ class Guard:
             return {**call, "name": action["name"], "args": dict(action["args"])}
         return call
 
+    def _decided(self, name: str, spec: ToolSpec, args: Any, *, tainted: bool) -> Verdict:
+        try:
+            return self._policy.decide(name, spec, args, tainted=tainted)
+        except (RecursionError, ValueError):  # nested beyond reason, or a number of 5,000 digits
+            return Verdict("deny", "its arguments are too deeply nested or too long to judge")
+
     async def _note(
         self, call: Mapping[str, Any], config: RunnableConfig, decided: Mapping[str, Any]
     ) -> None:
@@ -103,7 +109,7 @@ class Guard:
             return "an edit brings edited_action with a name and args"
         if name not in self._specs:
             return f"no tool is called '{name}'; {nearest(name, list(self._specs))}"
-        decision, reason = self._policy.decide(name, self._specs[name], args, tainted=tainted)
+        decision, reason = self._decided(name, self._specs[name], args, tainted=tainted)
         return f"the policy does not allow the edited call{_because(reason)}" * (decision == "deny")
 
 

@@ -3,12 +3,16 @@
 A server says of its own tools what it likes; nothing of that is believed. What is not declared
 here is `external`, and what it returns is untrusted.
 
+A parameter that has one of LangChain's own names, such as `config`, is shown to models with a `_` at
+its end; the server gets it by its name.
+
 Model Context Protocol: https://modelcontextprotocol.io/specification
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from langchain_core.tools import BaseTool
 
@@ -18,8 +22,14 @@ from cogwork.tools.base import Effect, SpecFields, as_tools, with_spec
 
 if TYPE_CHECKING:
     from langchain_mcp_adapters.client import MultiServerMCPClient
+    from langchain_mcp_adapters.interceptors import MCPToolCallRequest
 
 __all__ = ["Declared", "load_mcp_tools", "open_mcp_tools"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what providers take
+_LONGEST: Final = 8_000  # characters of a description
+# Python's and LangChain's own parameters of a call; what a server calls so gets a _ at its end.
+_TAKEN: Final = re.compile(r"(?:self|config|runtime|run_manager|callbacks)_*")
 
 Declared: TypeAlias = Mapping[str, Effect | SpecFields]
 """What tools do, by their names: an effect, or more of a `ToolSpec`."""
@@ -29,6 +39,7 @@ async def load_mcp_tools(
     servers: Mapping[str, Mapping[str, Any]],
     *,
     effects: Declared | None = None,
+    only: Collection[str] | None = None,
     tool_timeout: float = 60.0,
     prefix: bool = False,
 ) -> list[BaseTool]:
@@ -43,12 +54,13 @@ async def load_mcp_tools(
             and a few variables such as PATH), `{"url": "https://…/mcp", "headers": {…}}`
             connects to one.
         effects: What tools do, by their names; the others are external.
+        only: Names of the tools that are taken; all of them unless given.
         tool_timeout: Seconds for one call, where `effects` gives no other.
         prefix: Whether tools are named `server_tool`, for servers that share names.
 
     Raises:
-        ConfigurationError: A server's entry is wrong, `effects` names no tool, two tools have
-            one name, or the extra `mcp` is not installed.
+        ConfigurationError: A server's entry is wrong, `effects` or `only` name no tool, two tools
+            have one name, a name is none that models can call, or the extra `mcp` is not installed.
         ToolError: A server cannot be reached.
     """
     client = _client(servers, prefix)
@@ -56,7 +68,7 @@ async def load_mcp_tools(
     for name in servers:
         with _telling(name):
             found += await client.get_tools(server_name=name)
-    return _declared(found, effects or {}, tool_timeout)
+    return _declared(_chosen(found, only), effects or {}, tool_timeout)
 
 
 @asynccontextmanager
@@ -64,6 +76,7 @@ async def open_mcp_tools(
     servers: Mapping[str, Mapping[str, Any]],
     *,
     effects: Declared | None = None,
+    only: Collection[str] | None = None,
     tool_timeout: float = 60.0,
     prefix: bool = False,
 ) -> AsyncIterator[list[BaseTool]]:
@@ -72,6 +85,7 @@ async def open_mcp_tools(
     Args:
         servers: As for `load_mcp_tools`.
         effects: As for `load_mcp_tools`.
+        only: As for `load_mcp_tools`.
         tool_timeout: As for `load_mcp_tools`.
         prefix: As for `load_mcp_tools`.
 
@@ -94,8 +108,13 @@ async def open_mcp_tools(
         for name in servers:
             with _telling(name):
                 session = await sessions.enter_async_context(client.session(name))
-                found += await tools_of(session, server_name=name, tool_name_prefix=prefix)
-        yield _declared(found, effects or {}, tool_timeout)
+                found += await tools_of(
+                    session,
+                    server_name=name,
+                    tool_name_prefix=prefix,
+                    tool_interceptors=[_with_own_names],
+                )
+        yield _declared(_chosen(found, only), effects or {}, tool_timeout)
 
 
 def _client(servers: Mapping[str, Mapping[str, Any]], prefix: bool) -> "MultiServerMCPClient":
@@ -106,7 +125,9 @@ def _client(servers: Mapping[str, Mapping[str, Any]], prefix: bool) -> "MultiSer
             "MCP servers need the extra 'mcp'; run: pip install 'cogwork[mcp]'"
         ) from error
     connections: Any = {name: _connection(name, entry) for name, entry in servers.items()}
-    return MultiServerMCPClient(connections, tool_name_prefix=prefix)
+    return MultiServerMCPClient(
+        connections, tool_name_prefix=prefix, tool_interceptors=[_with_own_names]
+    )
 
 
 def _connection(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +140,24 @@ def _connection(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     if "url" in ways:
         return {"transport": "streamable_http", **entry}
     return {"transport": "stdio", "args": [], **entry}
+
+
+def _chosen(found: Sequence[BaseTool], only: Collection[str] | None) -> list[BaseTool]:
+    only = [only] if isinstance(only, str) else only
+    names = [each.name for each in found]
+    for name in only or ():
+        if name not in names:
+            raise ConfigurationError(
+                f"only names '{name}', which no server offers; {nearest(name, names)}"
+            )
+    chosen = [each for each in found if only is None or each.name in only]
+    for each in chosen:
+        if not _NAME.fullmatch(each.name):
+            raise ConfigurationError(
+                f"a server offers a tool called {each.name!r:.100}, which models cannot call; "
+                "leave it out by naming those that you want: only=[…]"
+            )
+    return chosen
 
 
 def _declared(found: Sequence[BaseTool], effects: Declared, timeout: float) -> list[BaseTool]:
@@ -134,8 +173,38 @@ def _declared(found: Sequence[BaseTool], effects: Declared, timeout: float) -> l
 def _with_spec(tool: BaseTool, declared: Effect | SpecFields | None, timeout: float) -> BaseTool:
     fields = SpecFields(timeout=timeout, untrusted=True)
     fields.update({"effect": declared} if isinstance(declared, str) else declared or {})
-    bare = tool.model_copy(update={"metadata": None})  # the server wrote that
+    said = tool.description
+    cut = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+    schema = _shown(tool.args_schema)
+    bare = tool.model_copy(  # the server wrote all three
+        update={"metadata": None, "description": cut, "args_schema": schema}
+    )
     return with_spec(bare, **fields)
+
+
+def _shown(schema: Any) -> Any:
+    """The schema of a tool, its parameters named so that LangChain hands all of them on."""
+    told = {**schema}
+    if isinstance(properties := told.get("properties"), dict):
+        told["properties"] = {_shown_as(name): each for name, each in properties.items()}
+    if isinstance(required := told.get("required"), list):
+        told["required"] = [_shown_as(name) for name in required]
+    return told
+
+
+def _shown_as(name: str) -> str:
+    return f"{name}_" if _TAKEN.fullmatch(name) else name
+
+
+async def _with_own_names(
+    request: "MCPToolCallRequest", handler: Callable[["MCPToolCallRequest"], Awaitable[Any]]
+) -> Any:
+    """Send a server the names that its parameters really have."""
+    args = {
+        name[:-1] if name.endswith("_") and _TAKEN.fullmatch(name) else name: value
+        for name, value in request.args.items()
+    }
+    return await handler(request.override(args=args))
 
 
 class _telling:  # noqa: N801 - read as a word after `with`

@@ -3,7 +3,7 @@ r"""A policy: which calls of tools are allowed, which ask a person first, which 
 A policy is plain data, and may stand in a settings file:
 
     rules:
-      - {tool: send_mail, args: {to: {matches: '.*@example\.com'}}, then: allow}
+      - {tool: send_mail, args: {to: {matches: '[\w.]+@example\.com'}}, then: allow}
       - {tool: 'shell_*', then: deny, reason: no shells here}
       - {network: true, tainted: true, then: ask}
 

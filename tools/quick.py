@@ -27,6 +27,9 @@ from langchain_core.tools.base import (
 )
 from pydantic import BaseModel, Field
 
+from cogwork.core.budget_runs import BookedCall
+from cogwork.core.budget_watch import Watch
+
 __all__ = ["QuickTool", "quick", "reads_more"]
 
 
@@ -45,7 +48,7 @@ class QuickTool(StructuredTool):
             return super().invoke(input, config, **kwargs)
         args, key = _read(input)
         given, named = self._to_args_and_kwargs(args, key)
-        with inside_run(config):
+        with inside_run(config), BookedCall(config):
             content = _told(self.func, config)(*given, **named)
         return _format_output(content, None, key, self.name, "success")
 
@@ -55,7 +58,7 @@ class QuickTool(StructuredTool):
             return await super().ainvoke(input, config, **kwargs)
         args, key = _read(input)
         given, named = self._to_args_and_kwargs(args, key)
-        with inside_run(config):
+        with inside_run(config), BookedCall(config):
             content = await _told(self.coroutine, config)(*given, **named)
         return _format_output(content, None, key, self.name, "success")
 
@@ -68,7 +71,8 @@ class QuickTool(StructuredTool):
             or not isinstance(
                 manager, BaseCallbackManager
             )  # outside a run: handlers are found there
-            or bool(manager.handlers or self.callbacks or self.verbose)
+            or any(not isinstance(each, Watch) for each in manager.handlers)
+            or bool(self.callbacks or self.verbose)
             or bool(self.handle_tool_error or self.handle_validation_error)
             or self.response_format != "content"
             or not isinstance(call, dict)

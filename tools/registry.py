@@ -1,8 +1,9 @@
 """Tools by name, for the command line and for configuration; nothing is imported to list them."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from cogwork.core.errors import ConfigurationError, UnknownNameError
 from cogwork.core.registry import Registry, nearest
@@ -10,10 +11,13 @@ from cogwork.core.registry import Registry, nearest
 if TYPE_CHECKING:  # importing LangChain takes a second
     from langchain_core.tools import BaseTool
 
+    from cogwork.core.settings import Settings
+
 __all__ = ["ToolEntry", "default_tools", "load_tools", "tools"]
 
-ToolEntry: TypeAlias = Union["BaseTool", Callable[[Path], "BaseTool"]]
-"""A tool, or a function that makes one for a root folder."""
+ToolEntry: TypeAlias = Union["BaseTool", Callable[..., "BaseTool"]]
+"""A tool, or a function that makes one for a root folder; one that has a parameter `settings` is
+given them too, or `None`, which stands for `load_settings()`."""
 
 tools: Registry[ToolEntry] = Registry("tool", group="cogwork.tools")
 """Every tool that can be had by name; other packages add to it with the same entry-point
@@ -67,15 +71,20 @@ for _name, _effect, _description in (
         group="web",
         optional=True,
     )
-tools.add(
-    "web_search",
-    "cogwork.tools.search.tool:make_web_search",
-    description="Search the web by the services whose keys are set.",
-    effect="read",
-    network=True,
-    group="web",
-    optional=True,
-)
+for _name, _description in (
+    ("web_search", "Search the web by the services whose keys are set."),
+    ("paper_search", "Search scientific papers on arXiv and Semantic Scholar."),
+    ("encyclopedia_search", "Search Wikipedia."),
+):
+    tools.add(
+        _name,
+        f"cogwork.tools.search.tool:make_{_name}",
+        description=_description,
+        effect="read",
+        network=True,
+        group="web",
+        optional=True,
+    )
 tools.add(
     "search_files",
     "cogwork.tools.search.tool:make_search_files",
@@ -92,6 +101,14 @@ tools.add(
     network=False,
     optional=True,
 )
+tools.add(
+    "run_code",
+    "cogwork.tools.code:make_run_code_in",
+    description="Run Python, JavaScript or bash in a sandbox, in a folder inside the root folder.",
+    effect="write",
+    network=False,
+    optional=True,
+)
 
 
 def default_tools() -> list[str]:
@@ -99,12 +116,15 @@ def default_tools() -> list[str]:
     return [entry.name for entry in tools if not entry.metadata.get("optional")]
 
 
-def load_tools(names: str | Sequence[str], *, root: str | Path = ".") -> "list[BaseTool]":
+def load_tools(
+    names: str | Sequence[str], *, root: str | Path = ".", settings: "Settings | None" = None
+) -> "list[BaseTool]":
     """Return the tools called `names`, each once, in that order.
 
     Args:
         names: Names of tools, or of groups such as `files`; or a single one.
         root: The folder that tools for files cannot leave.
+        settings: Where tools that need keys find them; else `load_settings()`.
 
     Raises:
         UnknownNameError: There is no such tool or group; the nearest names are offered.
@@ -113,7 +133,7 @@ def load_tools(names: str | Sequence[str], *, root: str | Path = ".") -> "list[B
     if isinstance(names, str):
         names = [names]
     wanted = [single for name in names for single in _members(name)]
-    return [_load(name, Path(root)) for name in dict.fromkeys(wanted)]
+    return [_load(name, Path(root), settings) for name in dict.fromkeys(wanted)]
 
 
 def _members(name: str) -> list[str]:
@@ -127,11 +147,13 @@ def _members(name: str) -> list[str]:
     return [entry.name for entry in tools if entry.metadata.get("group") == name]
 
 
-def _load(name: str, root: Path) -> "BaseTool":
+def _load(name: str, root: Path, settings: "Settings | None") -> "BaseTool":
     from langchain_core.tools import BaseTool
 
-    thing = tools.get(name)
-    made = thing(root) if callable(thing) and not isinstance(thing, BaseTool) else thing
+    made: Any = tools.get(name)
+    if callable(made) and not isinstance(made, BaseTool):
+        takes = "settings" in inspect.signature(made).parameters
+        made = made(root, settings=settings) if takes else made(root)
     if not isinstance(made, BaseTool):
         raise ConfigurationError(
             f"'{name}' is registered as a tool but is {type(made).__name__!r}; register a "

@@ -54,6 +54,7 @@ class Root:
         folder: An existing folder.
         max_bytes: Size of the largest file that is read or written.
         closed: Names of files and folders that stay closed wherever they are.
+        name: With which relative paths begin; see `cogwork.tools.roots`.
 
     Raises:
         ConfigurationError: There is no such folder.
@@ -65,11 +66,13 @@ class Root:
         *,
         max_bytes: int = MAX_BYTES,
         closed: Sequence[str] = CLOSED,
+        name: str = "",
     ) -> None:
         if "\0" in str(folder):
             raise ConfigurationError(f"the root {str(folder)!r} holds a zero byte; name a folder")
         self.folder = Path(os.path.realpath(folder))
         self.max_bytes = max_bytes
+        self._name = (name,) if name else ()
         self.closed = tuple(name.casefold() for name in closed)
         if not self.folder.is_dir():
             raise ConfigurationError(
@@ -177,12 +180,12 @@ class Root:
         parts = self._parts(path)
         with self._explained("list", path), self._open(parts) as folder:
             found = list(islice(walk(folder, pattern, deep=deep), MAX_NAMES + 1))
-        return sorted("/".join([*parts, name]) for name in found)
+        return sorted("/".join([*self._name, *parts, name]) for name in found)
 
     def _parts(self, path: str) -> tuple[str, ...]:
         """The folders and the name that lead from the root to `path`, links resolved."""
         try:
-            resolved = Path(os.path.realpath(self.folder / path))
+            resolved = Path(os.path.realpath(self.folder / self._unnamed(path)))
         except ValueError as error:
             raise ToolError(f"{path!r} cannot be a path: {error}") from None
         except OSError as error:  # it changed while it was looked at
@@ -200,6 +203,10 @@ class Root:
                     "data that runs depend on; use another file"
                 )
         return parts
+
+    def _unnamed(self, path: str) -> str | Path:
+        given = Path(path)
+        return Path(*given.parts[1:]) if self._name and not given.is_absolute() else path
 
     @contextmanager
     def _open(self, parts: Sequence[str], *, create: bool = False) -> Iterator[int]:
@@ -279,7 +286,8 @@ class Root:
     def _nearest(self, path: str) -> str:
         known: list[str] = []
         with suppress(OSError), self._open(()) as folder:
-            known += islice(walk(folder, "*", deep=True), MAX_NAMES)
+            found = islice(walk(folder, "*", deep=True), MAX_NAMES)
+            known += ("/".join([*self._name, each]) for each in found)
         return nearest(path, known) if known else "the root is empty"
 
 

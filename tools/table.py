@@ -20,8 +20,8 @@ class Rows:
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Iterable[Sequence[Any]], limit: int) -> "Rows":
-        """Take as many rows as are allowed."""
-        taken = list(islice(rows, limit + 1))
+        """Take as many rows as are allowed; of long values what is shown, one row at a time."""
+        taken = [tuple(map(_shortened, row)) for row in islice(rows, limit + 1)]
         return cls(columns, taken[:limit], len(taken) > limit)
 
 
@@ -29,7 +29,8 @@ def shown(result: Rows) -> str:
     """Return a result as a Markdown table."""
     if not result.columns:
         return "no rows"
-    lines = [_line(result.columns), _line(["---"] * len(result.columns))]
+    names = [_cell(_shortened(name)) for name in result.columns]
+    lines = [_line(names), _line(["---"] * len(names))]
     lines += [_line([_cell(value) for value in row]) for row in result.rows]
     count = len(result.rows)
     lines.append(
@@ -44,12 +45,16 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _shortened(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return f"<{len(bytes(value)):,} bytes>"
+    if isinstance(value, str) and len(value) > _LONGEST_CELL:
+        return f"{value[:_LONGEST_CELL]}… ({len(value):,} characters)"
+    return value
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "NULL"
-    if isinstance(value, bytes | memoryview):
-        return f"<{len(bytes(value)):,} bytes>"
-    text = str(value).replace("|", "\\|").replace("\n", "\\n").replace("\r", "\\r")
-    if len(text) > _LONGEST_CELL:
-        return f"{text[:_LONGEST_CELL]}… ({len(text):,} characters)"
-    return text
+    text = value if isinstance(value, str) else str(_shortened(str(value)))
+    return text.replace("|", "\\|").replace("\n", "\\n").replace("\r", "\\r")

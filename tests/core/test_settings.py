@@ -45,6 +45,9 @@ def test_defaults_need_no_file_and_no_environment():
         "policy": {},
         "audit_log": Path(".cogwork/audit.jsonl"),
         "audit_key": None,
+        "serper_api_key": None,
+        "tavily_api_key": None,
+        "semantic_scholar_api_key": None,
     }
 
 
@@ -78,6 +81,18 @@ def test_own_key_beats_the_file_beats_the_general_key(file, monkeypatch):
     assert load_settings().api_key == SecretStr("own")
 
 
+@pytest.mark.parametrize("service", ["serper", "tavily", "semantic_scholar"])
+def test_keys_of_searches_have_their_usual_variables_too(service, file, monkeypatch):
+    name = f"{service}_api_key"
+    assert getattr(load_settings(), name) is None
+    monkeypatch.setenv(name.upper(), SECRET)
+    assert getattr(load_settings(), name) == SecretStr(SECRET)
+    assert SECRET not in repr(load_settings())
+    file.write_text(f"{name}: from-file")
+    assert getattr(load_settings(), name) == SecretStr("from-file")
+    assert SECRET not in wrong(**{name: [SECRET]})
+
+
 def test_every_setting_can_come_from_the_environment(monkeypatch):
     given = {
         "MODEL": "openai:x",
@@ -97,6 +112,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "POLICY": '{"default": "deny"}',
         "AUDIT_LOG": "audit.jsonl",
         "AUDIT_KEY": "secret",
+        "SERPER_API_KEY": "s",
+        "TAVILY_API_KEY": "t",
+        "SEMANTIC_SCHOLAR_API_KEY": "p",
     }
     for name, value in given.items():
         monkeypatch.setenv(f"COGWORK_{name}", value)

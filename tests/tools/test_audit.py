@@ -93,19 +93,74 @@ def test_any_changed_byte_is_found(path: Path, data: st.DataObject):
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != text[place]))
     path.write_bytes(text[:place] + bytes([byte]) + text[place + 1 :])
     try:
-        changed = [_loaded(line) for line in path.read_bytes().splitlines()]
-        if changed == [_loaded(line) for line in text.splitlines()]:
-            return  # white space between JSON values
         assert faults(path)
     finally:
         path.write_bytes(text)
 
 
-def _loaded(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return line
+@pytest.mark.parametrize(
+    "edit",
+    [
+        (b'"number": 1', b'"number": 7, "number": 1'),  # which a parser reads as it was
+        (b'"number": 1', b'"number":  1'),
+        (b'"event"', b'"\\u0065vent"'),
+        (b'"number": 1', b'"number": ' + b"[" * 100_000),
+        (b'"hash": "', b'"hash": "\xc3\xa9'),
+    ],
+    ids=["a name twice", "white space", "an escape", "too deep", "a hash that is none"],
+)
+def test_a_record_that_is_written_otherwise_was_changed(path: Path, edit: tuple[bytes, bytes]):
+    lines = written(path)
+    assert edit[0] in lines[1]
+    path.write_bytes(b"".join([lines[0], lines[1].replace(*edit), *lines[2:]]))
+    assert any("line 2" in fault for fault in faults(path))
+
+
+def test_a_head_that_was_deleted_is_not_made_anew(path: Path):
+    lines = written(path)
+    path.write_bytes(b"".join(lines[:3]))
+    path.with_name("audit.jsonl.head").unlink()
+    with pytest.raises(ToolError, match=r"has 3 records, but 'audit\.jsonl\.head' is gone"):
+        AuditLog(path, key=KEY).append({"event": "call"})
+    assert faults(path)
+
+
+def test_a_first_record_whose_head_a_crash_kept_back_is_kept(path: Path):
+    [line] = written(path, 1)
+    path.with_name("audit.jsonl.head").unlink()
+    AuditLog(path, key=KEY).append({"event": "call"})
+    assert path.read_bytes().startswith(line)
+    assert not faults(path)
+
+
+class Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("says nothing")
+
+
+def test_whatever_the_arguments_are_the_call_is_noted(path: Path):
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    log = AuditLog(path, key=KEY)
+    odd = [
+        "\ud800",
+        "\ud800" * 3_000,
+        {"\udfff": 1},
+        deep,
+        10**9_999,
+        float("nan"),
+        Mute(),
+        b"\xff",
+    ]
+    for each in odd:
+        log.append({"args": {"odd": each}})
+    assert not faults(path)
+    noted = [json.loads(line)["args"]["odd"] for line in path.read_text().splitlines()]
+    assert noted[0] == r"\ud800"
+    assert noted[2] == {r"\udfff": 1}
+    assert "nested too deeply" in json.dumps(noted[3])
+    assert noted[5:7] == ["nan", "<Mute>"]
 
 
 def test_forger_without_the_key_is_found(path: Path, tmp_path: Path):
@@ -153,6 +208,8 @@ def test_secrets_are_redacted_and_long_texts_cut(path: Path):
     assert secret not in text
     assert len(text) < 4_000
     assert "9,000 characters" in text
+    AuditLog(path).append({"text": f"{'x ' * 990}{secret}{' x' * 990}"})  # at the cut
+    assert "sk-" not in path.read_text()
     assert not verify_audit_log(path).faults
 
 

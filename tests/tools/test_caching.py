@@ -1,21 +1,28 @@
 """A cache for tools that read: what is the same is read once."""
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import InjectedToolCallId
 from langchain_core.tools import tool as langchain_tool
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from scripted import ScriptedChatModel, calls
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.graphs.react import create_react_agent
 from cogwork.tools.base import tool, with_spec
 from cogwork.tools.caching import CacheInfo, ToolCache
+from cogwork.tools.files import file_tools
+from cogwork.tools.registry import load_tools
 from cogwork.tools.taint import has_read, reading
 
 
@@ -187,6 +194,103 @@ def test_tools_that_read_more_than_their_arguments_are_refused():
             ToolCache().wrap(each)
 
 
+class Hidden(BaseModel):
+    value: int = Field(repr=False)
+
+
+class Opaque(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    thing: Any
+
+
+@dataclass
+class Plain:
+    value: int
+
+
+class Colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+DIFFERENT = {
+    "secrets": (SecretStr, "alice", "bob"),
+    "fields without a repr": (Hidden, {"value": 1}, {"value": 2}),
+    "keys": (dict[int, str] | dict[str, str], {1: "a"}, {"1": "a"}),
+    "numbers and truth": (Any, 1, True),
+    "whole and not": (Any, 1, 1.0),
+    "signs of nothing": (float, 0.0, -0.0),
+    "members": (Colour, 1, 2),
+    "dataclasses": (Plain, {"value": 1}, {"value": 2}),
+    "nesting": (Any, [["a"], "b"], ["a", ["b"]]),
+    "quotes": (Any, ["a', 'b"], ["a", "b"]),
+    "what cannot be told apart": (Opaque, {"thing": object}, {"thing": object}),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_calls_that_differ_are_never_answered_alike(case: str):
+    kind, one, other = DIFFERENT[case]
+    asked: list[Any] = []
+
+    def look(what: Any) -> int:
+        """Look something up."""
+        asked.append(what)
+        return len(asked)
+
+    look.__annotations__["what"] = kind
+    cached = ToolCache().wrap(tool(effect="read")(look))
+    assert [cached.invoke({"what": each}) for each in (one, other)] == [1, 2]
+
+
+@pytest.mark.parametrize("case", [case for case in DIFFERENT if "cannot" not in case])
+def test_calls_that_are_the_same_are_answered_alike(case: str):
+    kind, one, _ = DIFFERENT[case]
+    asked: list[Any] = []
+
+    def look(what: Any) -> int:
+        """Look something up."""
+        asked.append(what)
+        return len(asked)
+
+    look.__annotations__["what"] = kind
+    cached = ToolCache().wrap(tool(effect="read")(look))
+    assert [cached.invoke({"what": each}) for each in (one, one)] == [1, 1]
+
+
+def test_arguments_that_nest_too_deeply_are_not_cached():
+    @tool(effect="read")
+    def look(what: Any) -> int:
+        """Look something up."""
+        asked.append(1)
+        return len(asked)
+
+    asked: list[int] = []
+    deep: list[Any] = []
+    for _ in range(5_000):
+        deep = [deep]
+    cached: Any = ToolCache().wrap(look)
+    assert [cached.func(what=deep) for _ in range(2)] == [1, 2]
+
+
+def test_tools_of_one_name_do_not_share_results(tmp_path: Path):
+    cache = ToolCache()
+    read = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(name)
+        read.append(cache.wrap(file_tools(tmp_path / name)[0]))
+    assert [each.invoke({"path": "a.txt"}) for each in read] == ["one", "two"]
+
+
+def test_copies_of_a_tool_share_results(source: Source):
+    cache = ToolCache()
+    for _ in range(2):
+        [calculator] = map(cache.wrap, load_tools("calculator"))
+        assert calculator.invoke({"expression": "6 * 7"}) == "42"
+    assert cache.info().hits == 1
+
+
 @pytest.mark.parametrize("limits", [{"ttl": 0}, {"max_entries": -1}])
 def test_limits_are_positive(limits: dict[str, float]):
     with pytest.raises(ConfigurationError, match="must be more than 0"):
@@ -258,3 +362,24 @@ async def test_so_have_tasks(source: Source, fails: bool):
         await asyncio.sleep(0)
     source.gate.set()
     assert await asyncio.gather(*asked) == [{"about a"}] * 4
+
+
+def test_a_failure_that_was_told_to_all_is_not_complained_of(source: Source):
+    complaints: list[Any] = []
+
+    async def ask() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+        source.gate.clear()
+        source.faults = [ConnectionError("away")]
+        cache = ToolCache()
+        look = source.async_tool(cache)
+        asked = [asyncio.create_task(look.ainvoke({"what": "a"})) for _ in range(3)]
+        while cache.info().coalesced < 2:
+            await asyncio.sleep(0)
+        source.gate.set()
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(each) for each in told] == [ConnectionError] * 3
+
+    asyncio.run(ask())
+    gc.collect()
+    assert not complaints

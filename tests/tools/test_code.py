@@ -10,6 +10,7 @@ from sandboxed import PRESENT, needs_bubblewrap
 from cogwork.core.errors import ConfigurationError
 from cogwork.tools.base import spec_of
 from cogwork.tools.code import make_run_code
+from cogwork.tools.registry import load_tools
 from cogwork.tools.sandbox.limits import Limits
 
 pytestmark = needs_bubblewrap
@@ -142,3 +143,25 @@ def test_a_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(ValidationError, match="'python', 'javascript' or 'bash'"):
         make_run_code().invoke({"language": "ruby", "code": "puts 1"})
+
+
+def test_by_name_it_shares_a_folder_with_the_tools_for_files(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KEY=1")  # of the root a program sees nothing else
+    run, read, write = load_tools(["run_code", "read_file", "write_file"], root=tmp_path)
+    assert "'sandbox/'" in run.description
+    assert spec_of(run).effect == "write"
+    write.invoke({"path": "sandbox/in.txt", "content": "stressed"})
+    said = run.invoke({"language": "bash", "code": "rev in.txt >out.txt; ls -a / .. | grep env"})
+    assert said == "exit code: 1\nfiles: 'out.txt' (8 bytes)"
+    assert read.invoke({"path": "sandbox/out.txt"}).strip() == "desserts"
+
+
+def test_a_work_folder_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "sandbox").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError, match="sandbox' is a link"):
+        load_tools("run_code", root=tmp_path / "root")
+    (tmp_path / "elsewhere" / "sandbox").touch()
+    with pytest.raises(ConfigurationError, match="cannot be made: File exists"):
+        load_tools("run_code", root=tmp_path / "elsewhere")

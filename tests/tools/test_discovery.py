@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import BaseTool
 from letters import LetterEmbeddings
 from scripted import ScriptedChatModel, calls
@@ -15,7 +17,7 @@ from scripted import ScriptedChatModel, calls
 from cogwork.core.errors import ConfigurationError, DuplicateNameError, UnknownNameError
 from cogwork.graphs.react import create_react_agent
 from cogwork.tools.base import spec_of, tool
-from cogwork.tools.discovery import ToolRegistry
+from cogwork.tools.discovery import ToolRegistry, as_needed
 from cogwork.tools.policy import Policy
 
 TOOLS = {
@@ -251,3 +253,47 @@ def test_unknown_tool_is_answered_with_the_nearest():
 def test_name_of_the_finder_is_taken():
     with pytest.raises(ConfigurationError, match="the tool that finds the others"):
         ToolRegistry([named("find_tools", "Mine.")])
+
+
+def test_a_tool_that_goes_while_it_is_looked_up_is_left_out():
+    class Leaving(ToolRegistry):
+        def get(self, name: str) -> BaseTool:
+            if name == "look" and "look" in self:
+                self.unregister("look")  # as another thread may do just now
+            return super().get(name)
+
+    registry = Leaving()
+    registry.add_tools([tool(effect="read", description="Look things up.")(look)])
+    shown = as_needed(registry)([HumanMessage("look things up")])
+    assert [each.name for each in shown] == ["find_tools"]
+
+
+def look(what: str) -> str:
+    return what
+
+
+def test_threads_register_and_find_at_once():
+    registry = ToolRegistry(map(numbered, range(10)), embeddings=LetterEmbeddings())
+    ended = threading.Event()
+
+    def churn(number: int) -> None:
+        while not ended.is_set():
+            registry.unregister(f"t{number}")
+            registry.add_tools([numbered(number)])
+
+    def find(_: int) -> int:
+        needed = as_needed(registry)
+        return min(len(needed([HumanMessage("thing 3")])) for _ in range(50))
+
+    with ThreadPoolExecutor(4) as pool:
+        churning = [pool.submit(churn, number) for number in (2, 3)]
+        fewest = [*pool.map(find, range(2))]
+        ended.set()
+        for each in churning:
+            each.result()
+    assert min(fewest) > 1
+    assert len(registry) == 10
+
+
+def numbered(number: int) -> BaseTool:
+    return named(f"t{number}", f"Do thing {number}.")

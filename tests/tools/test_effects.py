@@ -150,6 +150,20 @@ def test_approved_call_is_made_again_with_the_same_key(saver: str):
     assert len(first) == 32
 
 
+def test_an_approval_that_was_used_approves_nothing_else(saver: str):
+    world = World()
+    world.dies = ["after", "after"]
+    graph = graph_of(external(world), saver)
+    died(graph, ask(5))
+    asked(graph)
+    died(graph, Command(resume={"decisions": [{"type": "approve"}]}))
+    for _ in range(3):
+        asked(graph)
+    assert len(world.paid) == 2
+    assert answered(graph, {"type": "respond", "message": "paid"}) == ["paid"]
+    assert len(world.paid) == 2
+
+
 def test_rejected_call_is_an_error():
     world = World()
     world.dies = ["before"]

@@ -17,6 +17,9 @@ from cogwork.tools.base import spec_of
 from cogwork.tools.mcp import load_mcp_tools, open_mcp_tools
 
 SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
+HOSTILE = {
+    "bad": {"command": sys.executable, "args": [str(Path(__file__).parent / "hostile_mcp.py")]}
+}
 STDIO = {"test": {"command": sys.executable, "args": [str(SERVER)]}}
 
 
@@ -60,6 +63,17 @@ async def test_session_is_kept_and_effects_are_those_declared_here():
         assert (await answer(tools, "add", a=2, b=3)).text == "5"
         assert (await answer(tools, "note", text="a")).text == "a"
         assert (await answer(tools, "note", text="b")).text == "a, b"
+
+
+async def test_parameters_that_are_called_as_langchain_s_own_reach_the_server():
+    async with open_mcp_tools(STDIO, only="tune") as tools:
+        shown = tools[0].tool_call_schema
+        told = await answer(tools, "tune", config_="fast", config__=3, runtime_="x")
+        unnamed = await answer(tools, "tune", config_="fast")
+    assert list(shown["properties"]) == ["config_", "config__", "runtime_", "callbacks_"]
+    assert shown["required"] == ["config_", "config__"]
+    assert told.text == "fast, 3, x, none"
+    assert (unnamed.status, "Field required" in unnamed.text) == ("error", True)
 
 
 async def test_failures_are_observations():
@@ -123,3 +137,25 @@ async def test_names_that_two_servers_share_need_a_prefix():
     with pytest.raises(ConfigurationError, match="two tools are called"):
         await load_mcp_tools(both)
     assert {"one_add", "two_add"} <= named(await load_mcp_tools(both, prefix=True)).keys()
+
+
+async def test_a_name_that_models_cannot_call_is_refused_and_can_be_left_out():
+    with pytest.raises(ConfigurationError, match=r"called 'odd name\\n', .* only=\["):
+        await load_mcp_tools(HOSTILE)
+    [boom] = await load_mcp_tools(HOSTILE, only="boom")
+    assert boom.name == "boom"
+
+
+async def test_only_those_that_are_named_are_taken():
+    assert named(await load_mcp_tools(STDIO, only=["add", "note"])).keys() == {"add", "note"}
+    with pytest.raises(ConfigurationError, match=r"only names 'ad', .* did you mean 'add'"):
+        await load_mcp_tools(STDIO, only=["ad"])
+
+
+async def test_what_a_server_tells_is_bounded():
+    async with open_mcp_tools(HOSTILE, only=["boom", "talk"]) as tools:
+        assert len(named(tools)["talk"].description) == 8_001
+        said = await answer(tools, "boom")
+    assert said.status == "error"
+    assert "no-no-no" in said.text
+    assert len(said.text) < 20_200

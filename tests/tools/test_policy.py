@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.tools.base import ToolSpec, tool, with_spec
+from cogwork.tools.guard import Guard
 from cogwork.tools.policy import (
     Policy,
     Rule,
@@ -219,3 +220,19 @@ def test_what_the_network_or_a_stranger_says_is_untrusted_unless_declared():
     assert with_spec(declared, timeout=5).metadata["cogwork"]["untrusted"] is True
     with pytest.raises(ConfigurationError, match="untrusted 'yes'"):
         ToolSpec(untrusted="yes")
+
+
+def nested(depth):
+    found = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("odd", [nested(5_000), 10**5_000], ids=["nested", "number"])
+async def test_arguments_that_cannot_be_judged_are_refused(odd):
+    policy = Policy(rules=[Rule(args={"to": {"matches": "a.*"}}, then="allow")])
+    call = {"name": "send", "args": {"to": odd}, "id": "1", "type": "tool_call"}
+    refused = await Guard(policy, {"send": SEND}).admit(call, [], {})
+    assert refused.status == "error"
+    assert "too deeply nested or too long to judge" in refused.text

@@ -13,8 +13,8 @@ from cogwork.tools.base import spec_of, tool
 from cogwork.tools.registry import default_tools, load_tools, tools
 
 OPTIONAL = [
-    *("analyze_data", "api_call", "delete_file", "http_get", "plot_data", "search_files"),
-    "web_search",
+    *("analyze_data", "api_call", "delete_file", "encyclopedia_search", "http_get", "paper_search"),
+    *("plot_data", "run_code", "search_files", "web_search"),
 ]
 FILES = ["file_exists", "list_files", "read_file", "write_file"]
 

@@ -1,6 +1,5 @@
-"""The tools that analyse and draw tables in files of one folder."""
+"""The tools that analyse and draw tables in files of one folder or several."""
 
-from pathlib import Path
 from typing import Literal
 
 from langchain_core.tools import BaseTool
@@ -10,7 +9,8 @@ from cogwork.tools.base import tool
 from cogwork.tools.data.analysis import correlate, describe, find_outliers, fit_trend, group
 from cogwork.tools.data.loading import load_table
 from cogwork.tools.data.plot import PlotKind, draw
-from cogwork.tools.root import MAX_BYTES, Root
+from cogwork.tools.root import MAX_BYTES
+from cogwork.tools.roots import Folders, hinted, open_roots
 from cogwork.tools.table import shown
 
 __all__ = ["data_tools", "make_analyze_data", "make_plot_data"]
@@ -18,22 +18,23 @@ __all__ = ["data_tools", "make_analyze_data", "make_plot_data"]
 _TIMEOUT = 60.0
 
 
-def data_tools(root: str | Path, *, max_bytes: int = MAX_BYTES) -> list[BaseTool]:
-    """Return `analyze_data` and `plot_data`, bound to one folder (extra `data`).
+def data_tools(*roots: Folders, max_bytes: int = MAX_BYTES) -> list[BaseTool]:
+    """Return `analyze_data` and `plot_data`, bound to folders (extra `data`).
 
     Args:
-        root: An existing folder, which the tools cannot leave.
+        roots: Existing folders, which the tools cannot leave, as in
+            `cogwork.tools.file_tools`.
         max_bytes: Size of the largest file that is read.
 
     Raises:
-        ConfigurationError: There is no such folder.
+        ConfigurationError: There is no such folder, or two have one name.
     """
-    return [make_analyze_data(root, max_bytes=max_bytes), make_plot_data(root, max_bytes=max_bytes)]
+    return [make(*roots, max_bytes=max_bytes) for make in (make_analyze_data, make_plot_data)]
 
 
-def make_analyze_data(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_analyze_data(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that analyses a table; arguments as in `data_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="read", network=False, timeout=_TIMEOUT, parse_docstring=True)
     def analyze_data(
@@ -64,12 +65,12 @@ def make_analyze_data(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTo
             found = find_outliers(table, _needed(column, "column", analysis))
         return f"{table.height:,} rows of {table.width} columns in {path}\n\n{shown(found)}"
 
-    return analyze_data
+    return hinted(analyze_data, inside)
 
 
-def make_plot_data(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
+def make_plot_data(*roots: Folders, max_bytes: int = MAX_BYTES) -> BaseTool:
     """Return the tool that draws a table; arguments as in `data_tools`."""
-    inside = Root(root, max_bytes=max_bytes)
+    inside = open_roots(*roots, max_bytes=max_bytes)
 
     @tool(effect="write", idempotent=True, network=False, timeout=_TIMEOUT, parse_docstring=True)
     def plot_data(
@@ -90,7 +91,7 @@ def make_plot_data(root: str | Path, *, max_bytes: int = MAX_BYTES) -> BaseTool:
         inside.write(output, picture)
         return f"wrote a {kind} plot of {column} ({len(picture):,} bytes) to {output}"
 
-    return plot_data
+    return hinted(plot_data, inside)
 
 
 def _needed(value: str | None, name: str, analysis: str) -> str:

@@ -15,12 +15,13 @@ class Limits:
     Attributes:
         rows: That are returned.
         seconds: That it may run.
-        cell_bytes: The longest value that the database may make.
+        cell_bytes: The longest value that the database may read or make; some functions take
+            a time that grows with its square, and no clock stops them.
     """
 
     rows: int = 200
     seconds: float = 10.0
-    cell_bytes: int = 10_000_000
+    cell_bytes: int = 1_000_000
 
 
 class Database(Protocol):

@@ -26,7 +26,8 @@ _ALLOWED_PRAGMAS: Final = {
     *("foreign_key_list", "database_list", "function_list", "collation_list", "encoding"),
 }
 _REFUSED_FUNCTIONS: Final = {"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit"}
-_STEPS: Final = 1_000  # of SQLite's machine between looks at the clock
+_LONGEST_PATTERN: Final = 500  # bytes of a pattern for LIKE and GLOB
+_STEPS: Final = 100  # of SQLite's machine between looks at the clock
 
 
 class SqliteDatabase:
@@ -79,6 +80,11 @@ class SqliteDatabase:
                     f"the query did not end within {self._limits.seconds:g} seconds; ask for less"
                 ) from error
             raise ToolError(f"SQLite refused the query: {error}") from error
+        except sqlite3.DataError as error:
+            raise ToolError(
+                f"SQLite refused the query: {error}; a value may have "
+                f"{self._limits.cell_bytes:,} bytes: leave its column out"
+            ) from error
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
             raise ToolError(f"SQLite refused the query: {error}") from error
 
@@ -88,6 +94,7 @@ class SqliteDatabase:
             sqlite3.connect(self._uri, uri=True, timeout=min(self._limits.seconds, 5.0))
         ) as connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._limits.cell_bytes)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _LONGEST_PATTERN)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA trusted_schema = OFF")

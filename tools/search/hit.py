@@ -1,20 +1,21 @@
 """What a search finds, and the one signature of everything that searches."""
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
+from pydantic import SecretStr
 
 from cogwork.core.embeddings import create_embeddings
 from cogwork.core.errors import ConfigurationError, ToolError
+from cogwork.core.settings import Settings, load_settings
 from cogwork.tools.http.body import Answer, Limits
 from cogwork.tools.http.exchange import Exchange
 from cogwork.tools.http.targets import parse_target
 
-__all__ = ["Hit", "Search", "key_of", "rows_of", "scored", "service", "text_of"]
+__all__ = ["Hit", "Search", "key_of", "required_key", "rows_of", "scored", "service", "text_of"]
 
 _LONGEST = 1_000
 
@@ -80,21 +81,31 @@ def service(
     return asks.with_headers({target.origin: headers}) if headers else asks
 
 
-def key_of(given: str | None, variable: str, name: str) -> str:
-    """Return the key of a service.
+def key_of(given: str | None, source: str, settings: Settings | None = None) -> str:
+    """Return the key of a service; empty when there is none.
 
     Args:
-        given: By the caller; else the environment is asked.
-        variable: Of the environment.
-        name: Of the service.
+        given: By the caller; else the settings are asked.
+        source: Whose key it is: `serper`, `tavily` or `semantic_scholar`.
+        settings: Where the key comes from; else `load_settings()`.
+    """
+    if given is None:
+        kept: SecretStr | None = getattr(settings or load_settings(), f"{source}_api_key")
+        given = kept.get_secret_value() if kept else ""
+    return given.strip()
+
+
+def required_key(given: str | None, source: str) -> str:
+    """Return the key of a service that answers to nobody without one, as `key_of` does.
 
     Raises:
         ConfigurationError: There is none.
     """
-    key = (given or os.environ.get(variable, "")).strip()
+    key = key_of(given, source)
     if not key:
         raise ConfigurationError(
-            f"{name} needs a key; set {variable} in the environment, or pass api_key"
+            f"{source.title()} needs a key; set {source.upper()}_API_KEY in the environment or "
+            f"{source}_api_key in the settings, or pass api_key"
         )
     return key
 

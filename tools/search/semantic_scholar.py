@@ -1,13 +1,12 @@
 """Papers by Semantic Scholar (https://api.semanticscholar.org/api-docs/graph)."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
 from cogwork.tools.http.exchange import Exchange
-from cogwork.tools.search.hit import Hit, Search, rows_of, scored, service, text_of
+from cogwork.tools.search.hit import Hit, Search, key_of, rows_of, scored, service, text_of
 
 __all__ = ["make_semantic_scholar"]
 
@@ -25,12 +24,12 @@ def make_semantic_scholar(
     """Return the search of Semantic Scholar; scores are by embeddings.
 
     Args:
-        api_key: Else that of `SEMANTIC_SCHOLAR_API_KEY`; without one, fewer requests pass.
+        api_key: Else the setting `semantic_scholar_api_key`; without one, fewer requests pass.
         exchange: What makes the requests.
         embeddings: What the relevance is measured with.
         url: Of the service.
     """
-    key = (api_key or os.environ.get("SEMANTIC_SCHOLAR_API_KEY", "")).strip()
+    key = key_of(api_key, "semantic_scholar")
     asks = service(url, exchange, {"x-api-key": key} if key else None)
 
     async def semantic_scholar(query: str, k: int) -> list[Hit]:

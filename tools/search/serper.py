@@ -3,7 +3,7 @@
 from langchain_core.embeddings import Embeddings
 
 from cogwork.tools.http.exchange import Exchange
-from cogwork.tools.search.hit import Hit, Search, key_of, rows_of, scored, service, text_of
+from cogwork.tools.search.hit import Hit, Search, required_key, rows_of, scored, service, text_of
 
 __all__ = ["make_serper"]
 
@@ -20,7 +20,7 @@ def make_serper(
     """Return the search of the web by Serper; scores are by embeddings.
 
     Args:
-        api_key: Else that of `SERPER_API_KEY`.
+        api_key: Else the setting `serper_api_key`.
         exchange: What makes the requests.
         embeddings: What the relevance is measured with.
         url: Of the service.
@@ -28,7 +28,7 @@ def make_serper(
     Raises:
         ConfigurationError: There is no key.
     """
-    key = key_of(api_key, "SERPER_API_KEY", "Serper")
+    key = required_key(api_key, "serper")
     asks = service(url, exchange, {"X-API-KEY": key})
 
     async def serper(query: str, k: int) -> list[Hit]:

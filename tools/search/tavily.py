@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cogwork.tools.http.exchange import Exchange
-from cogwork.tools.search.hit import Hit, Search, key_of, rows_of, service, text_of
+from cogwork.tools.search.hit import Hit, Search, required_key, rows_of, service, text_of
 
 __all__ = ["make_tavily"]
 
@@ -21,14 +21,14 @@ def make_tavily(
     """Return the search of the web by Tavily; scores are Tavily's own.
 
     Args:
-        api_key: Else that of `TAVILY_API_KEY`.
+        api_key: Else the setting `tavily_api_key`.
         exchange: What makes the requests.
         url: Of the service.
 
     Raises:
         ConfigurationError: There is no key.
     """
-    key = key_of(api_key, "TAVILY_API_KEY", "Tavily")
+    key = required_key(api_key, "tavily")
     asks = service(url, exchange, {"Authorization": f"Bearer {key}"})
 
     async def tavily(query: str, k: int) -> list[Hit]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,13 +10,16 @@ from langchain_core.tools import BaseTool
 
 from cogwork.core.errors import CogworkError, ConfigurationError, ToolError, UnknownNameError
 from cogwork.core.registry import nearest
+from cogwork.core.settings import Settings, load_settings
 from cogwork.tools.base import tool
 from cogwork.tools.search.corpus import Corpus
-from cogwork.tools.search.hit import Hit, Search
+from cogwork.tools.search.hit import Hit, Search, key_of
 
 __all__ = [
     "SOURCES",
     "configured_sources",
+    "make_encyclopedia_search",
+    "make_paper_search",
     "make_search",
     "make_search_files",
     "make_web_search",
@@ -26,6 +28,7 @@ __all__ = [
 SOURCES: Final = ("serper", "tavily", "arxiv", "semantic_scholar", "wikipedia")
 """Sources that can be given by name."""
 
+_KEYED: Final = ("serper", "tavily", "semantic_scholar")
 _TIMEOUT = 45.0
 _MOST = 20
 _LONGEST_QUERY = 1_000
@@ -37,6 +40,7 @@ def make_search(
     corpus: str | Path | None = None,
     name: str = "search",
     description: str | None = None,
+    settings: Settings | None = None,
 ) -> BaseTool:
     """Return a tool that asks all of its sources at once and shows the best hits.
 
@@ -45,13 +49,14 @@ def make_search(
         corpus: A folder to search offline.
         name: Of the tool.
         description: What a model is told; else that of the sources.
+        settings: Where the keys of sources come from; else `load_settings()`.
 
     Raises:
         ConfigurationError: There is no source, a key is missing, or there is no such folder.
         UnknownNameError: No source is called so.
     """
     folder = None if corpus is None else Corpus(corpus)
-    searches: list[Search] = [*map(_source, sources)]
+    searches: list[Search] = [_source(each, settings) for each in sources]
     if folder is not None:
         searches.append(folder)
     if not searches:
@@ -85,9 +90,20 @@ def make_search(
     return made(search)
 
 
-def make_web_search(_: str | Path = ".") -> BaseTool:
+def make_web_search(_: str | Path = ".", *, settings: Settings | None = None) -> BaseTool:
     """Return `make_search` of the `configured_sources`, for the registry of tools."""
-    return make_search(*configured_sources(), name="web_search")
+    settings = settings or load_settings()
+    return make_search(*configured_sources(settings), name="web_search", settings=settings)
+
+
+def make_paper_search(_: str | Path = ".", *, settings: Settings | None = None) -> BaseTool:
+    """Return `make_search` of arXiv and Semantic Scholar, for the registry of tools."""
+    return make_search("arxiv", "semantic_scholar", name="paper_search", settings=settings)
+
+
+def make_encyclopedia_search(_: str | Path = ".") -> BaseTool:
+    """Return `make_search` of Wikipedia, for the registry of tools."""
+    return make_search("wikipedia", name="encyclopedia_search")
 
 
 def make_search_files(root: str | Path) -> BaseTool:
@@ -95,13 +111,18 @@ def make_search_files(root: str | Path) -> BaseTool:
     return make_search(corpus=root, name="search_files")
 
 
-def configured_sources() -> list[str]:
-    """Return the searches of the web whose keys are set, else Wikipedia, which needs none."""
-    keys = {"tavily": "TAVILY_API_KEY", "serper": "SERPER_API_KEY"}
-    return [source for source, key in keys.items() if os.environ.get(key)] or ["wikipedia"]
+def configured_sources(settings: Settings | None = None) -> list[str]:
+    """Return the searches of the web whose keys are set, else Wikipedia, which needs none.
+
+    Args:
+        settings: Where the keys come from; else `load_settings()`.
+    """
+    settings = settings or load_settings()
+    found = [each for each in ("tavily", "serper") if key_of(None, each, settings)]
+    return found or ["wikipedia"]
 
 
-def _source(given: str | Search) -> Search:
+def _source(given: str | Search, settings: Settings | None) -> Search:
     if not isinstance(given, str):
         if not callable(given):
             raise ConfigurationError(
@@ -111,8 +132,8 @@ def _source(given: str | Search) -> Search:
         return given
     if given not in SOURCES:
         raise UnknownNameError(f"no source is called '{given}'; {nearest(given, list(SOURCES))}")
-    module = importlib.import_module(f"cogwork.tools.search.{given}")
-    made: Search = getattr(module, f"make_{given}")()
+    make = getattr(importlib.import_module(f"cogwork.tools.search.{given}"), f"make_{given}")
+    made: Search = make(key_of(None, given, settings)) if given in _KEYED else make()
     return made
 
 

@@ -1,6 +1,7 @@
 """SQL on a SQLite file: reading works, and nothing else does."""
 
 import sqlite3
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,32 @@ def test_time_is_bounded(file: Path):
 def test_values_are_bounded(file: Path, sql: str):
     with pytest.raises(ToolError, match="too big"):
         ask(file, sql)
+
+
+def test_many_long_values_are_never_held_together(file: Path):
+    many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100) "
+    tracemalloc.start()
+    said = ask(file, f"{many} SELECT printf('%.*c', 900000, 'x'), zeroblob(900000) FROM n")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert said.count("… (900,000 characters) | <900,000 bytes>") == 100
+    assert peak < 20_000_000
+
+
+def test_patterns_whose_time_no_clock_bounds_are_refused(file: Path):
+    with pytest.raises(ToolError, match="pattern too complex"):
+        ask(file, f"SELECT 'a' LIKE '{'%a' * 300}'")
+
+
+def test_a_value_that_is_too_long_says_what_to_do(file: Path):
+    with pytest.raises(ToolError, match="may have 1,000,000 bytes: leave its column out"):
+        ask(file, "SELECT zeroblob(1000001)")
+
+
+def test_names_of_columns_are_kept_on_their_line(file: Path):
+    header = ask(file, f'SELECT 1 AS "a|b\nc{"x" * 600}"').splitlines()[0]
+    assert header.startswith("| a\\|b\\nc")
+    assert header.endswith("(605 characters) |")
 
 
 def test_long_values_are_cut(file: Path):

@@ -1,7 +1,9 @@
 import pytest
 
 from cogwork.core.errors import ConfigurationError, ToolError, UnknownNameError
+from cogwork.core.settings import load_settings
 from cogwork.tools.base import spec_of
+from cogwork.tools.registry import load_tools
 from cogwork.tools.search.hit import Hit
 from cogwork.tools.search.tool import configured_sources, make_search
 
@@ -123,3 +125,15 @@ def test_the_sources_with_keys_are_the_configured_ones(monkeypatch):
     monkeypatch.setenv("SERPER_API_KEY", "k")
     assert configured_sources() == ["serper"]
     make_search(*configured_sources())
+
+
+def test_keys_come_from_the_settings_that_are_given(tmp_path):
+    settings = load_settings(tavily_api_key="t")
+    assert configured_sources(settings) == ["tavily"]
+    [tool] = load_tools("web_search", root=tmp_path, settings=settings)
+    assert tool.description.startswith("Search the web.")
+    assert make_search("tavily", settings=settings).name == "search"
+    with pytest.raises(ConfigurationError, match=r"Serper needs a key; .*serper_api_key"):
+        make_search("serper", settings=settings)
+    [tool] = load_tools("web_search", root=tmp_path, settings=load_settings())
+    assert tool.description.startswith("Search Wikipedia.")
