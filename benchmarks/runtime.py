@@ -1,0 +1,87 @@
+"""What limits cost: a ledger, a circuit breaker and a rate limiter around a ReAct step.
+
+A scripted model that answers at once and a trivial tool, so that all that is measured is
+the framework. CPU time of the process; medians of interleaved rounds.
+
+    python benchmarks/runtime.py [--quick] [--json]
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from measure import Figure, interleaved, interleaved_async, options, report
+from react import ASK, Instant, aecho, echo
+
+from cogwork.core.breaker import CircuitBreaker
+from cogwork.core.budget import Budget
+from cogwork.core.budget_runs import with_budget
+from cogwork.core.rate_limits import RateLimiter
+from cogwork.graphs.react import create_react_agent
+from cogwork.tools import tool
+
+TURNS = 20
+USAGE = {"input_tokens": 500, "output_tokens": 50, "total_tokens": 550}
+WITHOUT = "without limits"
+ALL = Budget(
+    max_tokens=10**9, max_cost=10**6, max_seconds=10**6, max_model_calls=10**6, max_tool_calls=10**6
+)
+
+
+class Telling(Instant):
+    """Tells its usage and has a price, as models of providers do."""
+
+    def _get_ls_params(self, *args: Any, **kwargs: Any) -> Any:
+        return {"ls_provider": "openai", "ls_model_name": "gpt-5.4-mini"}
+
+    def _answer(self, messages: list[BaseMessage]) -> ChatResult:
+        answered = super()._answer(messages)
+        message = answered.generations[0].message
+        message.usage_metadata = USAGE  # type: ignore[attr-defined]
+        return answered
+
+
+def agents(say: Callable[[str], Any]) -> dict[str, Any]:
+    """The same agent without limits, with each, and with all of them."""
+    model, tools = Telling(turns=TURNS), [tool(effect="read")(say)]
+    breaker = CircuitBreaker("model")
+    limiter = RateLimiter("model", requests=10**9, tokens=10**12, burst=10**6)
+    plain = create_react_agent(model, tools, max_steps=TURNS + 1)
+    every = create_react_agent(limiter.wrap(breaker.wrap(model)), tools, max_steps=TURNS + 1)
+    return {
+        WITHOUT: plain,
+        "ledger": with_budget(plain, ALL),
+        "breaker": create_react_agent(breaker.wrap(model), tools, max_steps=TURNS + 1),
+        "limiter": create_react_agent(limiter.wrap(model), tools, max_steps=TURNS + 1),
+        "ledger, breaker and limiter": with_budget(every, ALL),
+    }
+
+
+def figures(spent: dict[str, float], kind: str) -> list[Figure]:
+    base = spent[WITHOUT]
+    found = [
+        Figure(f"ms CPU a ReAct step, {kind}, without limits", base / TURNS * 1e3, None, "-", "ms")
+    ]
+    for name, seconds in spent.items():
+        if name != WITHOUT:
+            goal = 1.1 if "and" in name else None
+            found.append(
+                Figure(f"CPU of a step with {name}, {kind}", seconds / base, goal, WITHOUT)
+            )
+    return found
+
+
+def main() -> None:
+    chosen = options(__doc__ or "")
+    rounds = 7 if chosen.quick else 25
+    runs = {name: lambda agent=agent: agent.invoke(ASK) for name, agent in agents(echo).items()}
+    found = figures(interleaved(runs, rounds), "sync")
+    later = {name: lambda agent=agent: agent.ainvoke(ASK) for name, agent in agents(aecho).items()}
+    found += figures(asyncio.run(interleaved_async(later, rounds)), "async")
+    report(found, as_json=chosen.json)
+
+
+if __name__ == "__main__":
+    main()
