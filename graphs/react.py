@@ -205,7 +205,7 @@ def create_react_agent(
         builder.add_node("respond", respond, retry_policy=retry)
         builder.add_edge("respond", END)
     graph = builder.compile(
-        with_state_types(checkpointer, state, response_format),
+        with_state_types(checkpointer, builder, response_format),
         store=store,
         cache=cache,
         interrupt_before=interrupt_before,

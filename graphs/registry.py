@@ -29,3 +29,38 @@ graphs.add(
     "cogwork.graphs.plan_execute:create_plan_execute_agent",
     description="Plan-and-Solve: plan, execute as dependencies allow, recover, answer",
 )
+graphs.add(
+    "assistant",
+    "cogwork.graphs.assistant:create_assistant",
+    description="Assistant: recall what is known of you, answer, memorize",
+)
+graphs.add(
+    "reflexion",
+    "cogwork.graphs.reflexion:create_reflexion_agent",
+    description="Reflexion: attempt, evaluate, reflect, and try again, up to three times",
+)
+graphs.add(
+    "team",
+    "cogwork.graphs.team:create_team",
+    description="Team: divide a goal among roles, work at the same time, integrate",
+)
+graphs.add(
+    "negotiation",
+    "cogwork.graphs.negotiation:create_negotiation",
+    description="Contract net: announce, bid, award, carry out, settle, round by round",
+)
+graphs.add(
+    "orchestrator",
+    "cogwork.graphs.orchestrator:create_orchestrator",
+    description="Orchestrator: queue tasks to agents by what they require",
+)
+graphs.add(
+    "hierarchical",
+    "cogwork.graphs.hierarchical:create_hierarchical_agent",
+    description="Layers: strategy, tactics, operation; errors travel up",
+)
+graphs.add(
+    "ensemble",
+    "cogwork.graphs.ensemble:create_ensemble",
+    description="Ensemble: agents answer at the same time, and their answers are counted",
+)

@@ -71,6 +71,7 @@ def expected_utility(
         >>> expected_utility({"bet": {"probability": 0.5, "value": 10, "cost": 2}})[0].score
         3.0
     """
+    _check_form(options)
     faults = [*_faults_of_weights([("cost_weight", cost_weight), ("time_weight", time_weight)])]
     faults += _faults_of_options(options, {"value"})
     faults += _faults_of_prospects(options)
@@ -178,6 +179,7 @@ def _ranked(scores: Mapping[str, float]) -> list[Ranked]:
 
 def _weights(options: Options, criteria: Sequence[Criterion]) -> dict[str, float]:
     """The weights by name, with the sum 1."""
+    _check_form(options)
     names = [each.name for each in criteria]
     faults = [
         f"{names.count(name)} criteria are called '{name}'"
@@ -223,6 +225,18 @@ def _refuse(faults: Iterable[str]) -> None:
     found = list(faults)
     if found:
         raise ConfigurationError("the decision cannot be made: " + "; ".join(found))
+
+
+def _check_form(options: Any) -> None:
+    if not isinstance(options, Mapping):
+        raise ConfigurationError(
+            f"the options are {options!r:.100}; give a mapping from each option to its numbers"
+        )
+    _refuse(
+        f"option '{name}' is {has!r:.100}; give its numbers by name, such as {{'value': 1}}"
+        for name, has in options.items()
+        if not isinstance(has, Mapping)
+    )
 
 
 def _is_number(value: Any) -> bool:

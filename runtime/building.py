@@ -1,11 +1,13 @@
 """A registered graph, built as the settings say, for the command line and the server."""
 
 import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
 
 from cogwork.core.models import create_chat_model
 from cogwork.core.settings import Settings
@@ -14,7 +16,29 @@ from cogwork.tools.audit import AuditLog
 from cogwork.tools.policy import load_policy
 from cogwork.tools.registry import default_tools, load_tools
 
-__all__ = ["build_graph"]
+__all__ = ["LOCAL_USER", "build_graph", "open_memories_of"]
+
+
+LOCAL_USER: Final = "local"
+"""Whose memories the command line works on, unless told otherwise."""
+
+
+@contextmanager
+def open_memories_of(name: str, settings: Settings) -> Iterator[BaseStore | None]:
+    """Open the memories that the settings name, if a graph works on a user's; else None.
+
+    Raises:
+        UnknownNameError: There is no such graph.
+        MemoryStoreError: Another process owns the memories, or they are damaged.
+    """
+    if "user" not in inspect.signature(graphs.get(name)).parameters:
+        yield None
+        return
+    from cogwork.core.embeddings import create_embeddings
+    from cogwork.memory.store import ChromaStore
+
+    with ChromaStore(settings.store, embeddings=create_embeddings(settings=settings)) as store:
+        yield store
 
 
 def build_graph(
@@ -22,6 +46,7 @@ def build_graph(
     settings: Settings,
     tools: Sequence[str] | None = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
+    store: BaseStore | None = None,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build a graph by name.
 
@@ -32,6 +57,7 @@ def build_graph(
         settings: The model, the tools' root, limits, policy and audit log.
         tools: Names of tools; those that are not optional unless given.
         checkpointer: Keeps the threads.
+        store: Keeps the memories of the user `local` (see `open_memories_of`).
 
     Raises:
         UnknownNameError: There is no such graph or tool.
@@ -46,10 +72,12 @@ def build_graph(
         "audit": AuditLog(settings.audit_log, key=key.get_secret_value() if key else None),
         "checkpointer": checkpointer,
     }
+    if store is not None:
+        options |= {"store": store, "user": LOCAL_USER}
     taken = inspect.signature(factory).parameters
     takes_all = any(each.kind is each.VAR_KEYWORD for each in taken.values())
     return factory(
         create_chat_model(settings=settings),
-        load_tools(tools or default_tools(), root=settings.root),
+        load_tools(tools or default_tools(), root=settings.root, settings=settings),
         **{name: value for name, value in options.items() if takes_all or name in taken},
     )

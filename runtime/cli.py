@@ -1,4 +1,4 @@
-"""The command line: `cogwork run | graphs | show | memory | tasks | worker | audit | doctor`.
+"""The command line: `cogwork run | graphs | show | memory | tasks | worker | …`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
 person's answer; 130 interrupted.
@@ -34,6 +34,7 @@ app.add_typer(memory.app)
 app.add_typer(audit.app)
 app.add_typer(task_commands.app)
 app.command("worker")(task_commands.worker_command)
+app.command("metrics")(task_commands.metrics_command)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -94,7 +95,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     """Run a graph and tell what it thinks, does and sees."""
     from cogwork.core.settings import load_settings
     from cogwork.memory import create_checkpointer
-    from cogwork.runtime.building import build_graph
+    from cogwork.runtime.building import build_graph, open_memories_of
     from cogwork.runtime.run import new_thread
 
     if question is not None and resume is not None:
@@ -104,8 +105,11 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     chosen = {"model": model, "root": root, "max_steps": max_steps}
     settings = load_settings(config, **{k: v for k, v in chosen.items() if v is not None})
     name = thread or new_thread()
-    with create_checkpointer(settings.checkpointer) as checkpointer:
-        built = build_graph(graph, settings, tool, checkpointer)
+    with (
+        create_checkpointer(settings.checkpointer) as checkpointer,
+        open_memories_of(graph, settings) as store,
+    ):
+        built = build_graph(graph, settings, tool, checkpointer, store)
         again = f"cogwork run {graph} --thread {name}"
         try:
             waits = _run(built, settings, name, question, resume, as_json=as_json)

@@ -49,21 +49,18 @@ async def run(
     config = _config(thread)
     asked = await _input(graph, question, answer, config)
     events = graph.astream(
-        asked, config, stream_mode=["updates", "messages", "custom"], durability="sync"
+        asked,
+        config,
+        stream_mode=["updates", "messages", "custom"],
+        subgraphs=True,
+        durability="sync",
     )
-    async for mode, event in cast("AsyncIterator[tuple[str, Any]]", events):
-        if mode == "messages":
-            chunk, metadata = event
-            if isinstance(chunk, AIMessageChunk) and metadata["langgraph_node"] in _TALKING:
-                narrator.words(chunk.text)
-        elif mode == "custom":
+    async for place, mode, event in cast("AsyncIterator[tuple[Any, str, Any]]", events):
+        if mode == "custom":
             if isinstance(event, Mapping) and event.get("type") == "step":
                 narrator.step(event)
-        else:
-            for plan in _plans(event):
-                narrator.plan(plan)
-            for message in _messages(event):
-                narrator.message(message)
+        elif not place:  # what graphs inside this one say is their own
+            _tell(narrator, mode, event)
     snapshot = await graph.aget_state(config)
     questions = [interrupt.value for interrupt in snapshot.interrupts]
     narrator.end(snapshot.values, questions)
@@ -96,6 +93,18 @@ async def run_as_json(
         result["plan"] = state["plan"].model_dump()
         result["results"] = {key: one.model_dump() for key, one in state["results"].items()}
     return json.dumps(result, ensure_ascii=False, default=str), questions
+
+
+def _tell(narrator: Narrator, mode: str, event: Any) -> None:
+    if mode == "messages":
+        chunk, metadata = event
+        if isinstance(chunk, AIMessageChunk) and metadata["langgraph_node"] in _TALKING:
+            narrator.words(chunk.text)
+        return
+    for plan in _plans(event):
+        narrator.plan(plan)
+    for message in _messages(event):
+        narrator.message(message)
 
 
 def _config(thread: str) -> RunnableConfig:

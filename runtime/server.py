@@ -5,32 +5,51 @@ tools' root, the limits, the policy and the audit log come from the settings.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from langgraph.graph.state import CompiledStateGraph
 
 from cogwork.core.settings import load_settings
 from cogwork.runtime.building import build_graph
 
-__all__ = ["plan", "react"]
+__all__ = [
+    "assistant",
+    "ensemble",
+    "hierarchical",
+    "negotiation",
+    "orchestrator",
+    "plan",
+    "react",
+    "reflexion",
+    "team",
+]
+
+Graph: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
 
 
-async def react() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The ReAct agent with every tool that is not optional."""
-    return await _built("react")
+def _serving(name: str) -> Callable[[], Awaitable[Graph]]:
+    """The function by which the server gets a graph, with every tool that is not optional."""
 
+    async def serve() -> Graph:
+        # Settings are read from a file and providers are imported: not on the server's loop.
+        return await asyncio.to_thread(_build, name)
 
-async def plan() -> CompiledStateGraph[Any, Any, Any, Any]:
-    """The planning agent with every tool that is not optional."""
-    return await _built("plan")
-
-
-async def _built(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
-    # Settings are read from a file and providers are imported: not on the server's loop.
-    return await asyncio.to_thread(_build, name)
+    return serve
 
 
 @cache
-def _build(name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+def _build(name: str) -> Graph:
     return build_graph(name, load_settings())
+
+
+assistant = _serving("assistant")
+ensemble = _serving("ensemble")
+hierarchical = _serving("hierarchical")
+negotiation = _serving("negotiation")
+orchestrator = _serving("orchestrator")
+plan = _serving("plan")
+react = _serving("react")
+reflexion = _serving("reflexion")
+team = _serving("team")

@@ -1,11 +1,11 @@
-"""`cogwork tasks` and `cogwork worker`: graphs as tasks, from the command line."""
+"""`cogwork tasks`, `cogwork worker` and `cogwork metrics`: graphs as tasks, from the command line."""
 
 import json
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,11 +18,12 @@ from cogwork.core.registry import nearest
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cogwork.core.metrics import Metrics
     from cogwork.core.settings import Settings
     from cogwork.runtime.tasks.runner import Runner
     from cogwork.runtime.tasks.task import Task
 
-__all__ = ["app", "worker_command"]
+__all__ = ["app", "metrics_command", "worker_command"]
 
 app = typer.Typer(
     name="tasks",
@@ -199,11 +200,31 @@ def cleanup_command(
     typer.echo(f"{len(gone)} tasks are forgotten")
 
 
+def metrics_command(
+    port: Annotated[int, typer.Option(help="Of the worker.")] = 9464,
+) -> None:
+    """Print what a worker counts, which serves it (`cogwork worker --metrics-port 9464`)."""
+    import httpx
+
+    try:
+        found = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5, trust_env=False)
+    except httpx.HTTPError as error:
+        raise TaskError(
+            f"no worker serves metrics on port {port} ({error}); start one with "
+            f"`cogwork worker --metrics-port {port}`"
+        ) from error
+    typer.echo(found.text, nl=False)
+
+
 def worker_command(
     max_concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once.")] = 4,
     until_done: Annotated[
         bool, typer.Option("--until-done", help="End when nothing is left to do.")
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(help="Answer Prometheus on this port of this machine.", show_default=False),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Work on tasks until SIGTERM or Ctrl-C; what runs is then brought to its next checkpoint."""
@@ -212,7 +233,11 @@ def worker_command(
         each: signal.signal(each, lambda *_: ended.set())
         for each in (signal.SIGTERM, signal.SIGINT)
     }
-    with _opened(config, max_concurrency=max_concurrency) as runner:
+    with ExitStack() as stack:
+        options: dict[str, Any] = {"max_concurrency": max_concurrency}
+        if metrics_port is not None:
+            options["metrics"] = _serve_metrics(stack, metrics_port)
+        runner = stack.enter_context(_opened(config, **options))
         runner.start()
         typer.echo("working; Ctrl-C or SIGTERM ends it", err=True)
         while not ended.wait(0.2):
@@ -231,21 +256,36 @@ def _opened(config: Path | None, **options: Any) -> Iterator["Runner"]:
     from cogwork.runtime.tasks.runner import Runner
 
     settings = load_settings(config)
-    makers = {name: _maker(name, settings) for name in graphs.names()}
-    runner = Runner(settings.tasks, makers, **options)
-    try:
-        yield runner
-    finally:
-        runner.stop()
+    with ExitStack() as stores:  # opened with the graphs that work on memories
+        makers = {name: _maker(name, settings, stores) for name in graphs.names()}
+        runner = Runner(settings.tasks, makers, **options)
+        try:
+            yield runner
+        finally:
+            runner.stop()
 
 
-def _maker(name: str, settings: "Settings") -> Any:
+def _maker(name: str, settings: "Settings", stack: ExitStack) -> Any:
     def make() -> Any:
-        from cogwork.runtime.building import build_graph
+        from cogwork.runtime.building import build_graph, open_memories_of
 
-        return build_graph(name, settings)
+        store = stack.enter_context(open_memories_of(name, settings))
+        return build_graph(name, settings, store=store)
 
     return make
+
+
+def _serve_metrics(stack: ExitStack, port: int) -> "Metrics":
+    from cogwork.core.metrics import Metrics
+
+    metrics = Metrics()
+    try:
+        stack.enter_context(metrics.serve(port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"metrics cannot be served on port {port}: {error.strerror}; choose another"
+        ) from error
+    return metrics
 
 
 def _read(answer: str) -> Any:
@@ -278,7 +318,10 @@ def _table(tasks: "list[Task]") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("id", "graph", "state", "progress", "ran", "left", "says", box=None)
+    table = Table(box=None)
+    for name in ("id", "graph", "state", "progress", "ran", "left"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("says")
     now = time.time()
     for task in tasks:
         left = task.seconds_left(now)
@@ -310,7 +353,9 @@ def _facts(task: "Task") -> Iterator[tuple[str, Any]]:
         datetime.fromtimestamp(task.created, UTC).astimezone().isoformat(" ", "seconds"),
     )
     yield "ran", f"{task.duration(now):.1f} s in {task.attempts} attempt(s)"
-    for name in ("phase", "parent", "timeout", "error"):
+    if any(task.spent.values()):
+        yield "spent", ", ".join(f"{value:g} {name}" for name, value in task.spent.items() if value)
+    for name in ("phase", "parent", "timeout", "budget", "error"):
         if (value := getattr(task, name)) is not None:
             yield name, value
     for each in task.questions:

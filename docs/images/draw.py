@@ -9,6 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from langgraph.store.memory import InMemoryStore
 from rich.console import Console
 
 from cogwork import (
@@ -18,6 +19,7 @@ from cogwork import (
     load_tools,
 )
 from cogwork.core.topology import to_svg
+from cogwork.graphs import create_ensemble, create_reflexion_agent, create_supervisor
 from cogwork.runtime.console import Narrator
 from cogwork.runtime.run import run
 
@@ -31,7 +33,7 @@ FONT_FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main() -> None:
-    """Write react.svg, plan.svg and run.svg beside this file."""
+    """Write the pictures beside this file."""
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
     with tempfile.TemporaryDirectory() as folder, create_checkpointer("memory://") as saver:
         root = Path(folder)
@@ -44,6 +46,12 @@ def main() -> None:
     (HERE / "run.svg").write_text(FONT_FACES.sub("", console.export_svg(title="cogwork")))
     (HERE / "react.svg").write_text(to_svg(agent) + "\n")
     (HERE / "plan.svg").write_text(to_svg(create_plan_execute_agent("offline", tools)) + "\n")
+    reflexion = create_reflexion_agent("offline", tools, store=InMemoryStore(), lessons=("ada",))
+    (HERE / "reflexion.svg").write_text(to_svg(reflexion) + "\n")
+    agents = [create_react_agent("offline", name=name) for name in ("ada", "bob")]
+    supervisor = create_supervisor(agents, "offline")
+    (HERE / "supervisor.svg").write_text(to_svg(supervisor) + "\n")
+    (HERE / "ensemble.svg").write_text(to_svg(create_ensemble("offline", rounds=1)) + "\n")
 
 
 if __name__ == "__main__":

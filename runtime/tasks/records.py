@@ -1,4 +1,4 @@
-"""Tasks and their events in one SQLite file, which several processes may share.
+"""Tasks and their events in SQLite, which processes of a machine may share, or in PostgreSQL.
 
 Each change is one transaction that looks at the state it changes, so that two runners never
 start the same task, and what one was told the other sees.
@@ -7,24 +7,29 @@ start the same task, and what one was told the other sees.
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic_core import to_jsonable_python
 
 from cogwork.core.errors import TaskError, redact
 from cogwork.memory.store.sqlite_file import SqliteFile
+from cogwork.runtime.tasks.postgres import PostgresFile
 from cogwork.runtime.tasks.task import ENDED, State, Task, TaskEvent, require_transition
 
 __all__ = ["Records"]
+
+T = TypeVar("T")
 
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS tasks (
         id TEXT PRIMARY KEY, graph TEXT NOT NULL, state TEXT NOT NULL, phase TEXT,
         priority INTEGER NOT NULL, progress REAL NOT NULL, parent TEXT, trace TEXT NOT NULL,
         timeout REAL, ran REAL NOT NULL, attempts INTEGER NOT NULL, created REAL NOT NULL,
-        started REAL, ended REAL, touched REAL NOT NULL, error TEXT, questions TEXT NOT NULL,
+        started REAL, ended REAL, touched REAL NOT NULL, budget TEXT, spent TEXT NOT NULL,
+        error TEXT, questions TEXT NOT NULL,
         kind TEXT NOT NULL, input BLOB NOT NULL, answer TEXT, wish TEXT, owner TEXT
     ) STRICT;
     CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (priority DESC, created) WHERE state = 'pending';
@@ -41,27 +46,42 @@ _CLAIM: Final = f"""
     UPDATE tasks SET state = 'running', owner = ?, started = ?, touched = ?,
     attempts = attempts + 1, questions = '[]', wish = NULL WHERE id = (
         SELECT id FROM tasks WHERE state = 'pending' AND graph IN ({{}})
-        ORDER BY priority DESC, created LIMIT 1
+        ORDER BY priority DESC, created LIMIT 1{{}}
     ) RETURNING {_COLUMNS}
 """  # noqa: S608 - constants
-_AS_JSON: Final = ("questions", "answer")
+_AS_JSON: Final = ("questions", "answer", "budget", "spent")
 _KEPT: Final = 1_000  # events of a task; the oldest go first
 _LONGEST: Final = 10_000  # characters of one event
+
+
+class _File(Protocol):
+    """Where tasks are, whatever it is."""
+
+    def write(self, work: Callable[[Any], T]) -> T: ...
+    def read(self) -> AbstractContextManager[Any]: ...
+    def close(self) -> None: ...
 
 
 class Records:
     """What a runner knows of its tasks.
 
     Args:
-        path: The file; it and its folder are created.
+        place: The file, which is created with its folder; or the URL of a PostgreSQL database.
 
     Raises:
-        MemoryStoreError: The file cannot be opened or written, now or later.
+        ConfigurationError: The extra for PostgreSQL is missing, or its URL is wrong.
+        MemoryStoreError: It cannot be opened or written, now or later.
     """
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = SqliteFile(path, _prepare)
+    def __init__(self, place: Path | str) -> None:
+        self._file: _File
+        self._lock = self._skip = ""
+        if isinstance(place, str):
+            self._file = PostgresFile(place)
+            self._lock, self._skip = PostgresFile.lock, PostgresFile.skip
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._file = SqliteFile(place, _prepare)
 
     def close(self) -> None:
         """Close the file."""
@@ -82,14 +102,14 @@ class Records:
                     f"{most:,} tasks are waiting already; submit again when some have run, or "
                     "let more run at once (max_concurrency) or wait (max_pending)"
                 )
-            try:
-                cursor.execute(
-                    f"INSERT INTO tasks ({_COLUMNS}, kind, input) "  # noqa: S608 - constants
-                    f"VALUES ({', '.join('?' * (len(_FIELDS) + 2))})",
-                    [*row.values(), *given],
-                )
-            except sqlite3.IntegrityError:
-                raise TaskError(f"there is a task '{task.id}' already; choose another id") from None
+            made = cursor.execute(
+                f"INSERT INTO tasks ({_COLUMNS}, kind, input) "  # noqa: S608 - constants
+                f"VALUES ({', '.join('?' * (len(_FIELDS) + 2))}) "
+                "ON CONFLICT (id) DO NOTHING RETURNING id",
+                [*row.values(), *given],
+            ).fetchone()
+            if made is None:
+                raise TaskError(f"there is a task '{task.id}' already; choose another id")
             _note(cursor, task.id, [("state", {"state": "pending"})])
 
         self._file.write(work)
@@ -156,7 +176,8 @@ class Records:
         def work(cursor: sqlite3.Cursor) -> Task | None:
             now = time.time()
             row = cursor.execute(
-                _CLAIM.format(", ".join("?" * len(names))), [owner, now, now, *names]
+                _CLAIM.format(", ".join("?" * len(names)), self._skip),
+                [owner, now, now, *names],
             ).fetchone()
             if row is None:
                 return None
@@ -186,7 +207,7 @@ class Records:
 
         def work(cursor: sqlite3.Cursor) -> Task | None:
             row = cursor.execute(
-                f"SELECT {_COLUMNS}, owner FROM tasks WHERE id = ?",  # noqa: S608 - constants
+                f"SELECT {_COLUMNS}, owner FROM tasks WHERE id = ?{self._lock}",  # noqa: S608 - constants
                 [key],
             ).fetchone()
             if row is None:
@@ -210,7 +231,7 @@ class Records:
                 told["progress"] = 1.0
             _update(cursor, key, told)
             _note(cursor, key, [("state", {"state": after, **_said(values)})])
-            return before.model_copy(update={"state": after, "touched": now})
+            return before.model_copy(update={"state": after, "touched": now, "ran": told["ran"]})
 
         return self._file.write(work)
 
@@ -265,6 +286,14 @@ class Records:
             rows = connection.execute("SELECT DISTINCT owner FROM tasks WHERE state = 'running'")
             return [owner for (owner,) in rows]
 
+    def held(self, owner: str) -> set[str]:
+        """Return the tasks that one runs."""
+        with self._file.read() as connection:
+            rows = connection.execute(
+                "SELECT id FROM tasks WHERE state = 'running' AND owner = ?", [owner]
+            )
+            return {key for (key,) in rows}
+
     def requeue(self, owners: Sequence[str]) -> None:
         """Take from the dead what they ran; it is pending again."""
 
@@ -272,7 +301,7 @@ class Records:
             for owner in owners:
                 lost = cursor.execute(
                     "UPDATE tasks SET state = 'pending', owner = NULL, "
-                    "ran = ran + max(touched - started, 0) "
+                    "ran = ran + CASE WHEN touched > started THEN touched - started ELSE 0 END "
                     "WHERE state = 'running' AND owner = ? RETURNING id",
                     [owner],
                 ).fetchall()
@@ -328,7 +357,9 @@ def _note(cursor: sqlite3.Cursor, key: str, happened: Sequence[tuple[str, Any]])
 
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "answer" and value}
+    return {
+        name: value for name, value in values.items() if name in ("error", "questions") and value
+    }
 
 
 def _short(data: Any) -> str:
@@ -341,9 +372,16 @@ def _plain(data: Any) -> Any:
 
 
 def _row(task: Task) -> dict[str, Any]:
-    return {**task.model_dump(), "questions": json.dumps(task.questions)}
+    return {
+        name: json.dumps(value) if name in _AS_JSON and value is not None else value
+        for name, value in task.model_dump().items()
+    }
 
 
 def _task(row: Sequence[Any]) -> Task:
-    values = dict(zip(_FIELDS, row, strict=True))
-    return Task(**{**values, "questions": tuple(json.loads(values["questions"]))})
+    return Task(
+        **{
+            name: json.loads(value) if name in _AS_JSON and value is not None else value
+            for name, value in zip(_FIELDS, row, strict=True)
+        }
+    )

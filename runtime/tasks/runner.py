@@ -13,13 +13,17 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from cogwork.core.errors import ConfigurationError, TaskError
+from cogwork.core.budget import Budget
+from cogwork.core.errors import ConfigurationError, TaskError, redact
+from cogwork.core.metrics import Metrics
 from cogwork.core.registry import nearest
 from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.checkpoints import create_checkpointer
@@ -40,16 +44,20 @@ class Runner:
     Entering it (`with`), or `start`, starts work; else it only submits and looks.
 
     Args:
-        url: `sqlite:///relative.db` or `sqlite:////absolute.db`; made if it is not there.
+        url: `sqlite:///relative.db` or `sqlite:////absolute.db`, for the processes of one
+            machine; `postgresql://user:password@host:5432/database` (extra `postgres`), for
+            those of many. What is not there is made.
         graphs: What can run, by name: graphs, or functions that make one when it is first
             needed. A name must mean the same graph in every process that shares the file.
         checkpointer: Where graphs keep their threads that were compiled without one; a file
-            beside the tasks unless given.
+            beside the tasks, or the same database, unless given.
         max_concurrency: How many tasks run here at once.
         max_pending: How many may wait, in all processes.
         admit: Asked before a task starts; what it returns is why none may now, None lets it.
         on_alert: Told of tasks that stall or fail, from the runner's thread; see `Alert`.
         stall_after: Seconds without a word from a task after which it is said to stall.
+        callbacks: Given to each run, such as `cogwork.core.tracing.Tracing()`.
+        metrics: Counts tasks, and what their runs do.
 
     Raises:
         ConfigurationError: The URL or a limit is wrong.
@@ -67,26 +75,28 @@ class Runner:
         admit: Callable[[], str | None] | None = None,
         on_alert: Callable[..., None] | None = None,
         stall_after: float = 300.0,
+        callbacks: Sequence[BaseCallbackHandler] = (),
+        metrics: Metrics | None = None,
     ) -> None:
-        path = _path(url)
+        place = _place(url)
         if max_concurrency < 1 or max_pending < 1 or stall_after <= 0:
             raise ConfigurationError(
                 f"max_concurrency={max_concurrency}, max_pending={max_pending} and "
                 f"stall_after={stall_after} must be more than 0"
             )
-        self._records = Records(path)
-        beside = str(path.with_suffix(".checkpoints.db")).lstrip("/")
-        self._saver = checkpointer or create_checkpointer(f"sqlite:////{beside}")
+        self._records = Records(place)
+        self._saver = checkpointer or create_checkpointer(_beside(place))
         self._closes = checkpointer is None
         self._makers = dict(graphs or {})
         self._made: dict[str, Graph] = {}
         self._making = threading.Lock()
         self._max_pending = max_pending
         limits = Limits(max_concurrency, stall_after)
-        self._workers = Workers(
-            self._records, self._graph, list(self._makers), path.with_suffix(".runners"), limits
-        )
+        signs = place if isinstance(place, str) else place.with_suffix(".runners")
+        self._workers = Workers(self._records, self._graph, list(self._makers), signs, limits)
         self._workers.admit, self._workers.on_alert = admit, on_alert
+        self._workers.metrics = metrics
+        self._workers.callbacks = [*callbacks, *([metrics.callback] if metrics else [])]
 
     def start(self) -> Self:
         """Start to work on what is pending, now and later."""
@@ -125,6 +135,7 @@ class Runner:
         *,
         priority: Priority | int = Priority.normal,
         timeout: float | None = None,
+        budget: Budget | None = None,
         parent: str | None = None,
         id: str | None = None,  # noqa: A002 - the name is everyone's
     ) -> str:
@@ -135,6 +146,7 @@ class Runner:
             input: What the graph is invoked with.
             priority: Higher ones start first; of equal ones, the older.
             timeout: Seconds that it may run.
+            budget: What it may spend, over all attempts.
             parent: A task that it belongs to and is cancelled with.
             id: Its id, so that submitting twice is refused; a new one unless given.
 
@@ -154,6 +166,7 @@ class Runner:
             graph=graph,
             priority=int(priority),
             timeout=timeout,
+            budget=None if budget is None else asdict(budget),
             parent=parent,
             trace=trace,
             created=now,
@@ -321,9 +334,19 @@ def _by_id(task: Task, answer: Any) -> dict[str, Any] | None:
     )
 
 
-def _path(url: str) -> Path:
+def _place(url: str) -> Path | str:
+    if url.startswith(("postgresql://", "postgres://")):
+        return url
     if not url.startswith("sqlite:///") or len(url) <= len("sqlite:///"):
         raise ConfigurationError(
-            f"tasks '{url}': write sqlite:///relative.db, or sqlite:////absolute.db"
+            f"tasks '{redact(url)}': write sqlite:///relative.db, sqlite:////absolute.db, or "
+            "postgresql://user:password@host:5432/database"
         )
     return Path(url.removeprefix("sqlite:///")).expanduser().absolute()
+
+
+def _beside(place: Path | str) -> str:
+    """The URL of a checkpointer beside the tasks."""
+    if isinstance(place, str):
+        return place
+    return f"sqlite:////{str(place.with_suffix('.checkpoints.db')).lstrip('/')}"

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -14,6 +15,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
+from cogwork.core.budget import Budget, Ledger
+from cogwork.core.budget_runs import open_budget
 from cogwork.core.errors import CogworkError, ConfigurationError, redact
 from cogwork.memory.checkpoints import with_state_types
 from cogwork.runtime.tasks.progress import Progress
@@ -44,10 +47,16 @@ class Running:
         graph: With a checkpointer.
         given: Its input.
         answers: Of persons, by the ids of questions.
+        callbacks: Of the run.
     """
 
     def __init__(
-        self, task: Task, graph: Graph, given: Any, answers: Mapping[str, Any] | None = None
+        self,
+        task: Task,
+        graph: Graph,
+        given: Any,
+        answers: Mapping[str, Any] | None = None,
+        callbacks: Sequence[BaseCallbackHandler] = (),
     ) -> None:
         self.task = task
         self.heard = time.monotonic()
@@ -56,9 +65,11 @@ class Running:
         self._graph = graph
         self._given = given
         self._answers = answers
+        self._callbacks = callbacks
         self._control = RunControl()
         self._told: list[tuple[str, Any]] = []
         self._work: asyncio.Task[Ended] | None = None
+        self._ledger: Ledger | None = None
 
     def start(self) -> "asyncio.Task[Ended]":
         """Start it on the loop of the caller."""
@@ -85,11 +96,20 @@ class Running:
         told, self._told = self._told, []
         return told
 
+    def spent(self) -> dict[str, float]:
+        """Return what the task has taken, in this attempt and those before."""
+        now = self._ledger.spent.as_dict() if self._ledger else {}
+        before = self.task.spent
+        return {
+            name: before.get(name, 0) + value for name, value in now.items() if name != "seconds"
+        }
+
     async def _run(self) -> Ended:
         left = None if self.task.timeout is None else max(self.task.timeout - self.task.ran, 0)
         try:
-            async with asyncio.timeout(left) as limit:
-                return await self._follow()
+            with open_budget(Budget()) as self._ledger:  # counts, and limits nothing
+                async with asyncio.timeout(left) as limit:
+                    return await self._follow()
         except asyncio.CancelledError:
             if self.wish is None:
                 raise
@@ -108,7 +128,7 @@ class Running:
         snapshot = await self._graph.aget_state(config)
         stream = self._graph.astream(
             self._input(snapshot),
-            config,
+            {**config, "callbacks": list(self._callbacks)},
             stream_mode=["updates", "custom"],
             subgraphs=True,
             durability="sync",
@@ -151,11 +171,7 @@ def bound(graph: Graph, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
     """Return the graph with a checkpointer: its own if it was compiled with one."""
     if isinstance(graph.checkpointer, BaseCheckpointSaver):
         return graph
-    builder = graph.builder
-    saver = with_state_types(
-        checkpointer, builder.state_schema, builder.input_schema, builder.output_schema
-    )
-    return graph.copy({"checkpointer": saver})
+    return graph.copy({"checkpointer": with_state_types(checkpointer, graph)})
 
 
 def serde_of(graph: Graph) -> SerializerProtocol:

@@ -52,6 +52,8 @@ class Task(BaseModel):
         started: When it was last started.
         ended: When it came to its end.
         touched: When it was last heard of.
+        budget: Its limits, as `cogwork.core.budget.Budget` has them.
+        spent: What its models and tools took so far: tokens, cost, model_calls, tool_calls.
         error: Why it failed.
         questions: What a paused task asks, `{"id", "value"}` each; empty where somebody
             paused it.
@@ -74,6 +76,8 @@ class Task(BaseModel):
     started: float | None = None
     ended: float | None = None
     touched: float
+    budget: dict[str, Any] | None = None
+    spent: dict[str, float] = {}
     error: str | None = None
     questions: tuple[Any, ...] = ()
 

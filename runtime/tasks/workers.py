@@ -2,26 +2,36 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from cogwork.core.errors import CogworkError
+from langchain_core.callbacks import BaseCallbackHandler
+
+from cogwork.core.budget import Budget
+from cogwork.core.budget_runs import with_budget
+from cogwork.core.errors import CogworkError, MemoryStoreError, redact
+from cogwork.core.metrics import Metrics
 from cogwork.runtime.tasks.liveness import Presence
+from cogwork.runtime.tasks.postgres import PostgresPresence
 from cogwork.runtime.tasks.records import Records
 from cogwork.runtime.tasks.running import Ended, Graph, Running, Wish, serde_of
-from cogwork.runtime.tasks.task import Task
+from cogwork.runtime.tasks.task import ENDED, Task
 
 __all__ = ["Alert", "Limits", "Workers"]
 
-_TICK: Final = 0.25  # seconds between looks at wishes, progress and pending tasks
+_log = logging.getLogger(__name__)
+_TICK: Final = 0.1  # seconds between looks at wishes, progress and pending tasks
 _CARE: Final = 1.0  # seconds between looks for runners that died
+_AWAY: Final = 60.0  # seconds that the database may be away when a task ends
 
-Kind: TypeAlias = Literal["stalled", "failed", "refused"]
+Kind: TypeAlias = Literal["stalled", "failed", "budget", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,8 @@ class Alert:
     """Something about a task that somebody should know.
 
     Attributes:
-        kind: `stalled`, `failed`, or `refused`: none may start, as `admit` says.
+        kind: `stalled`; `failed`; `budget`: a limit is nearly reached; or `refused`: none may
+            start, as `admit` says.
         task: Which; None for all.
         message: What is the matter.
     """
@@ -54,7 +65,7 @@ class Workers:
         records: Of the tasks.
         graph: Makes or returns the graph of a name.
         names: Of the graphs that can run here.
-        folder: Where runners of the same file leave signs of life.
+        place: Where runners leave signs of life: a folder, or a PostgreSQL database's URL.
         limits: For all of them.
     """
 
@@ -63,16 +74,18 @@ class Workers:
         records: Records,
         graph: Callable[[str], Graph],
         names: Sequence[str],
-        folder: Path,
+        place: Path | str,
         limits: Limits,
     ) -> None:
         self.admit: Callable[[], str | None] | None = None
         self.on_alert: Callable[..., None] | None = None
+        self.metrics: Metrics | None = None
+        self.callbacks: Sequence[BaseCallbackHandler] = ()
         self._records = records
         self._graph = graph
         self._names = names
         self._limits = limits
-        self._folder = folder
+        self._place = place
         self._running: dict[str, Running] = {}
         self._ends: set[asyncio.Task[None]] = set()
         self._alerted: set[str] = set()
@@ -87,7 +100,10 @@ class Workers:
         """Start the loop; nothing happens if it runs."""
         if self._thread is not None:
             return
-        self._presence = Presence(self._folder)
+        if isinstance(self._place, str):
+            self._presence: Presence | PostgresPresence = PostgresPresence(self._place)
+        else:
+            self._presence = Presence(self._place)
         self._owner = self._presence.owner
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -139,21 +155,32 @@ class Workers:
         ready.set()
         while not self._stopping or self._running:
             now = time.monotonic()
-            if now - cared >= _CARE:
-                await self._write(self._care)
-                cared = now
-            await self._look()
-            await self._tell()
+            try:
+                if now - cared >= _CARE:
+                    running = set(self._running)
+                    held = await self._write(self._care)
+                    for key in running - held:  # taken for dead: somebody else runs it
+                        if key in self._running:
+                            self._running[key].want("cancel")
+                    cared = now
+                await self._look()
+                await self._tell()
+            except Exception as error:  # noqa: BLE001 - the database is away; what runs goes on
+                told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
+                _log.warning("the runner could not look at its tasks: %s", redact(told))
+                self._alert("refused", None, redact(told))
+                await asyncio.sleep(_CARE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), _TICK)
             self._due.clear()
         await asyncio.gather(*self._ends)
 
-    def _care(self) -> None:
-        """Take over what dead runners ran."""
+    def _care(self) -> set[str]:
+        """Take over what dead runners ran; return what this one runs, as others see it."""
         owners = self._records.owners()
         if dead := [owner for owner in owners if not self._presence.lives(owner)]:
             self._records.requeue(dead)
+        return self._records.held(self._owner)
 
     async def _look(self) -> None:
         """Start what may start, and hear what other processes want."""
@@ -172,12 +199,22 @@ class Workers:
         try:
             graph = await self._write(self._graph, task.graph)
             given, answers = await self._write(self._records.input_of, task.id)
-            running = Running(task, graph, serde_of(graph).loads_typed(given), answers)
+            if task.budget is not None:
+                graph = with_budget(
+                    graph,
+                    Budget(**task.budget),
+                    name=f"task {task.id}",
+                    on_warning=lambda warning: self._alert("budget", task, str(warning)),
+                )
+            running = Running(
+                task, graph, serde_of(graph).loads_typed(given), answers, self.callbacks
+            )
         except Exception as error:  # noqa: BLE001 - a graph that cannot be made fails its task
             told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
             await self._end(task, Ended("failed", {"error": f"it could not start: {told}"}))
             return
         self._running[task.id] = running
+        self._count(task.graph)
         end = asyncio.create_task(self._see_to(running))
         self._ends.add(end)
         end.add_done_callback(self._ends.discard)
@@ -192,16 +229,38 @@ class Workers:
         if events := running.take_events():
             told = {running.task.id: (running.progress.share, running.progress.phase)}
             await self._write(self._records.tell, self._owner, told, {running.task.id: events})
-        await self._end(running.task, ended)
+        values = {**ended.values, "spent": running.spent()}
+        await self._end(running.task, Ended(ended.state, values))
+        self._count(running.task.graph)
         self._due.set()
 
+    def _count(self, graph: str) -> None:
+        if self.metrics is not None:
+            active = sum(each.task.graph == graph for each in self._running.values())
+            self.metrics.active_tasks.labels(graph).set(active)
+
     async def _end(self, task: Task, ended: Ended) -> None:
-        await self._write(
-            lambda: self._records.change(
-                task.id, ended.state, owner=self._owner, **{"answer": None, **ended.values}
-            )
+        change = partial(
+            self._records.change,
+            task.id,
+            ended.state,
+            owner=self._owner,
+            **{"answer": None, **ended.values},
         )
+        until = time.monotonic() + _AWAY
+        while True:
+            try:
+                changed = await self._write(change)
+                break
+            except MemoryStoreError as error:
+                if not error.transient or time.monotonic() > until:
+                    self._alert("refused", task, error.safe_message())
+                    return
+                await asyncio.sleep(_CARE / 2)
         self._notify()
+        if changed is not None and self.metrics is not None and ended.state in ENDED:
+            seconds = changed.duration(changed.touched)
+            self.metrics.task_seconds.labels(task.graph, ended.state).observe(seconds)
         if ended.state == "failed":
             self._alert("failed", task, str(ended.values.get("error")))
 

@@ -14,6 +14,8 @@ import httpx
 import pytest
 from langgraph_sdk import get_client
 
+from cogwork.graphs.registry import graphs
+
 ROOT = Path(__file__).parent.parent.parent
 OFFLINE = {
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",
@@ -97,11 +99,11 @@ async def client(server):
 
 async def test_every_graph_is_an_assistant_with_schemas(client):
     assistants = {a["graph_id"]: a for a in await client.assistants.search()}
-    assert set(assistants) == {"asker", "plan", "react"}
+    assert set(assistants) == {"asker", *graphs.names()}
     for assistant in assistants.values():
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert "messages" in schemas["input_schema"]["properties"]
-        assert "stop_reason" in schemas["state_schema"]["properties"]
+        assert "messages" in schemas["state_schema"]["properties"]
     drawn = await client.assistants.get_graph(assistants["react"]["assistant_id"])
     assert {"think", "act", "observe"} <= {node["id"] for node in drawn["nodes"]}
 

@@ -40,6 +40,12 @@ def environment() -> str:
 
 
 @served.tool()
+def tune(config: str, config_: int, runtime: str = "", callbacks: str = "none") -> str:
+    """Tell what was given."""
+    return f"{config}, {config_}, {runtime}, {callbacks}"
+
+
+@served.tool()
 def fail() -> str:
     """Fail."""
     raise ValueError("it went wrong")

@@ -2,15 +2,22 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
+from scripted import ScriptedChatModel, calls
 from typing_extensions import TypedDict
 
+from cogwork.core.budget import Budget
 from cogwork.core.errors import ConfigurationError, TaskError
+from cogwork.graphs import create_react_agent
 from cogwork.runtime.tasks import Priority, Runner
+from cogwork.tools import tool
 
 
 class State(TypedDict, total=False):
@@ -56,11 +63,20 @@ def gate() -> Gate:
     return Gate()
 
 
-def runner(graphs: dict[str, Any], **options: Any) -> Runner:
-    return Runner("sqlite:///tasks.db", graphs, **options)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def runner(request: pytest.FixtureRequest) -> Callable[..., Runner]:
+    """Makes runners that share their tasks."""
+    url = "sqlite:///tasks.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("DROP SCHEMA IF EXISTS cogwork_tasks CASCADE")
+            admin.execute("DROP TABLE IF EXISTS checkpoints, checkpoint_blobs, checkpoint_writes")
+            admin.execute("DROP TABLE IF EXISTS checkpoint_migrations")
+    return partial(Runner, url)
 
 
-def test_a_task_gives_what_its_graph_gives():
+def test_a_task_gives_what_its_graph_gives(runner):
     with runner({"add": graph_of(add, add)}) as tasks:
         key = tasks.submit("add", {"x": 1})
         assert tasks.result(key, 10) == {"x": 3}
@@ -77,7 +93,7 @@ def test_a_task_gives_what_its_graph_gives():
         ]
 
 
-async def test_a_task_is_awaited_without_holding_up_the_loop():
+async def test_a_task_is_awaited_without_holding_up_the_loop(runner):
     with runner({"add": graph_of(add)}) as tasks:
         keys = [tasks.submit("add", {"x": number}) for number in range(10)]
         async with asyncio.timeout(10):
@@ -85,7 +101,7 @@ async def test_a_task_is_awaited_without_holding_up_the_loop():
         assert [each["x"] for each in results] == list(range(1, 11))
 
 
-def test_more_than_allowed_never_run_at_once(gate):
+def test_more_than_allowed_never_run_at_once(runner, gate):
     with runner({"gate": graph_of(gate)}, max_concurrency=3) as tasks:
         keys = [tasks.submit("gate", {"x": number}) for number in range(9)]
         for _ in range(3):
@@ -97,7 +113,7 @@ def test_more_than_allowed_never_run_at_once(gate):
     assert gate.most == 3
 
 
-def test_of_what_waits_the_higher_priority_goes_first_then_the_older(gate):
+def test_of_what_waits_the_higher_priority_goes_first_then_the_older(runner, gate):
     with runner({"gate": graph_of(gate)}, max_concurrency=1) as tasks:
         first = tasks.submit("gate", {"x": 0})
         assert gate.came.acquire(timeout=10)
@@ -109,7 +125,7 @@ def test_of_what_waits_the_higher_priority_goes_first_then_the_older(gate):
     assert gate.seen == [0, 2, 4, 3, 1]
 
 
-def test_a_cancelled_task_ends_at_once_and_takes_those_that_belong_to_it_along(gate):
+def test_a_cancelled_task_ends_at_once_and_takes_those_that_belong_to_it_along(runner, gate):
     with runner({"gate": graph_of(gate)}, max_concurrency=1) as tasks:
         parent = tasks.submit("gate", {"x": 1})
         assert gate.came.acquire(timeout=10)
@@ -125,7 +141,7 @@ def test_a_cancelled_task_ends_at_once_and_takes_those_that_belong_to_it_along(g
     assert gate.inside == 0
 
 
-def test_a_task_that_hangs_in_synchronous_code_is_cancelled_too():
+def test_a_task_that_hangs_in_synchronous_code_is_cancelled_too(runner):
     stuck, release = threading.Event(), threading.Event()
 
     def hang(state: State) -> State:
@@ -143,14 +159,14 @@ def test_a_task_that_hangs_in_synchronous_code_is_cancelled_too():
         assert tasks.status(key).state == "cancelled"
 
 
-def test_a_task_that_outlives_its_time_fails(gate):
+def test_a_task_that_outlives_its_time_fails(runner, gate):
     with runner({"gate": graph_of(gate)}) as tasks:
         key = tasks.submit("gate", {}, timeout=0.05)
         with pytest.raises(TaskError, match=r"it ran longer than 0\.05 s"):
             tasks.result(key, 10)
 
 
-def test_a_failure_is_told_without_secrets_and_the_runner_goes_on():
+def test_a_failure_is_told_without_secrets_and_the_runner_goes_on(runner):
     def fail(state: State) -> State:
         raise ValueError("refused: sk-abcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -165,7 +181,7 @@ def test_a_failure_is_told_without_secrets_and_the_runner_goes_on():
     assert [(each.kind, each.task.id) for each in alerts] == [("failed", key)]
 
 
-def test_a_task_that_asks_is_paused_until_it_is_answered():
+def test_a_task_that_asks_is_paused_until_it_is_answered(runner):
     ran = []
 
     def ask(state: State) -> State:
@@ -189,7 +205,7 @@ def test_a_task_that_asks_is_paused_until_it_is_answered():
     assert ran == [1]
 
 
-def test_a_paused_task_goes_on_where_it_was(gate):
+def test_a_paused_task_goes_on_where_it_was(runner, gate):
     with runner({"two": graph_of(gate, add)}) as tasks:
         key = tasks.submit("two", {"x": 1})
         assert gate.came.acquire(timeout=10)
@@ -203,7 +219,7 @@ def test_a_paused_task_goes_on_where_it_was(gate):
     assert gate.seen == [1]
 
 
-def test_what_a_stopped_runner_left_goes_on_in_the_next(gate):
+def test_what_a_stopped_runner_left_goes_on_in_the_next(runner, gate):
     first = runner({"two": graph_of(gate, add)}).start()
     key = first.submit("two", {"x": 1})
     assert gate.came.acquire(timeout=10)
@@ -216,7 +232,7 @@ def test_what_a_stopped_runner_left_goes_on_in_the_next(gate):
     assert gate.seen == [1, 5]
 
 
-def test_what_does_not_come_to_a_checkpoint_is_broken_off_and_runs_again(gate):
+def test_what_does_not_come_to_a_checkpoint_is_broken_off_and_runs_again(runner, gate):
     first = runner({"gate": graph_of(gate)}).start()
     key = first.submit("gate", {"x": 1})
     assert gate.came.acquire(timeout=10)
@@ -227,7 +243,7 @@ def test_what_does_not_come_to_a_checkpoint_is_broken_off_and_runs_again(gate):
     assert gate.seen == [1, 1]
 
 
-def test_too_many_that_wait_are_refused(gate):
+def test_too_many_that_wait_are_refused(runner, gate):
     with runner({"gate": graph_of(gate)}, max_concurrency=1, max_pending=2) as tasks:
         keys = [tasks.submit("gate", {})]
         assert gate.came.acquire(timeout=10)
@@ -239,14 +255,14 @@ def test_too_many_that_wait_are_refused(gate):
             tasks.result(key, 10)
 
 
-def test_an_id_is_used_once():
+def test_an_id_is_used_once(runner):
     with runner({"add": graph_of(add)}) as tasks:
         tasks.result(tasks.submit("add", {"x": 1}, id="mine"), 10)
         with pytest.raises(TaskError, match="there is a task 'mine' already"):
             tasks.submit("add", {"x": 2}, id="mine")
 
 
-def test_runners_that_share_a_file_never_run_a_task_twice():
+def test_runners_that_share_a_file_never_run_a_task_twice(runner):
     seen: list[int] = []
 
     def note(state: State) -> State:
@@ -261,7 +277,7 @@ def test_runners_that_share_a_file_never_run_a_task_twice():
     assert sorted(seen) == list(range(60))
 
 
-def test_another_runner_may_cancel(gate):
+def test_another_runner_may_cancel(runner, gate):
     with runner({"gate": graph_of(gate)}) as one:
         other = runner({"gate": graph_of(gate)})
         key = one.submit("gate", {})
@@ -273,7 +289,7 @@ def test_another_runner_may_cancel(gate):
     assert gate.inside == 0
 
 
-def test_nothing_starts_while_it_is_not_admitted():
+def test_nothing_starts_while_it_is_not_admitted(runner):
     reasons: list[str | None] = ["the disk is full"]
     alerts = []
     told = threading.Event()
@@ -292,7 +308,7 @@ def test_nothing_starts_while_it_is_not_admitted():
     assert set(alerts) == {"the disk is full"}
 
 
-def test_a_task_that_says_nothing_is_told_once(gate):
+def test_a_task_that_says_nothing_is_told_once(runner, gate):
     alerts = []
     graphs = {"gate": graph_of(gate)}
     with runner(graphs, stall_after=0.05, on_alert=alerts.append) as tasks:
@@ -307,7 +323,7 @@ def test_a_task_that_says_nothing_is_told_once(gate):
     assert [(each.kind, each.task.id) for each in alerts] == [("stalled", key)]
 
 
-def test_watching_tells_everything_in_order_to_the_end():
+def test_watching_tells_everything_in_order_to_the_end(runner):
     with runner({"add": graph_of(add, add, add)}) as tasks:
         key = tasks.submit("add", {"x": 1})
         told = list(tasks.watch(key))
@@ -315,7 +331,7 @@ def test_watching_tells_everything_in_order_to_the_end():
         assert told[-1].data == {"state": "completed"}
 
 
-def test_cleanup_forgets_what_ended_and_its_checkpoints(gate):
+def test_cleanup_forgets_what_ended_and_its_checkpoints(runner, gate):
     graph = graph_of(gate)
     with runner({"gate": graph, "add": graph_of(add)}) as tasks:
         done = tasks.submit("add", {"x": 1})
@@ -334,11 +350,38 @@ def test_cleanup_forgets_what_ended_and_its_checkpoints(gate):
     ("wrong", "says"),
     [
         (lambda: Runner("tasks.db"), "write sqlite:///relative.db"),
+        (lambda: Runner("postgresql://u:hunter22@[h/d"), "libpq cannot read the URL"),
         (lambda: Runner("sqlite:///t.db", max_concurrency=0), "max_concurrency=0"),
-        (lambda: runner({"add": 1}).submit("ad", {}), "did you mean 'add'"),
-        (lambda: runner({"add": 1}).submit("add", {}, timeout=0), "timeout 0"),
+        (lambda: Runner("sqlite:///t.db", {"add": 1}).submit("ad", {}), "did you mean 'add'"),
+        (lambda: Runner("sqlite:///t.db", {"add": 1}).submit("add", {}, timeout=0), "timeout 0"),
     ],
 )
 def test_misuse_is_one_clear_error(wrong, says):
     with pytest.raises(ConfigurationError, match=says):
         wrong()
+
+
+def test_a_budget_holds_over_attempts_and_what_was_spent_is_told(runner):
+    model = ScriptedChatModel(script=[calls(("look", {})), "done"], forever=True)
+
+    @tool(effect="read")
+    def look() -> str:
+        """Look."""
+        return str(interrupt("where?"))
+
+    alerts = []
+    graphs = {"agent": create_react_agent(model, [look])}
+    ask = {"messages": "look"}
+    with runner(graphs, on_alert=alerts.append) as tasks:
+        key = tasks.submit("agent", ask, budget=Budget(max_model_calls=2))
+        with pytest.raises(TaskError, match="asks"):
+            tasks.result(key, 10)
+        assert tasks.status(key).spent["model_calls"] == 1
+        tasks.resume(key, "there")
+        assert tasks.result(key, 10)["messages"][-1].text == "done"
+        assert tasks.status(key).spent["model_calls"] == 2
+        assert tasks.status(key).spent["tokens"] > 0
+        other = tasks.submit("agent", ask, budget=Budget(max_model_calls=0))
+        with pytest.raises(TaskError, match="max_model_calls"):
+            tasks.result(other, 10)
+    assert {alert.kind for alert in alerts} == {"budget", "failed"}

@@ -1,0 +1,351 @@
+"""Roles: what the members of a team are for, what a goal requires, and who does what.
+
+Pure functions. A role has capabilities, told in words; a requirement is a part of the goal
+and the capability that it takes. One is assigned to the other by its exact name, or else by
+how near the words are in meaning.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Final
+
+from langchain_core.embeddings import Embeddings
+from pydantic import BaseModel, ConfigDict, Field
+
+from cogwork.core.embeddings import create_embeddings
+from cogwork.core.errors import ConfigurationError
+from cogwork.nodes.plan import Plan, Step
+
+__all__ = [
+    "ROLES",
+    "Assignment",
+    "Gap",
+    "Requirement",
+    "Role",
+    "assign_roles",
+    "check_roles",
+    "requirements_plan",
+    "text_cosines",
+]
+
+_OFFERED = 3  # roles that an error names as the nearest
+_DIGITS = 6  # of a score; what is beyond is rounding
+_ANSWERS = "answer questions"
+
+
+class Role(BaseModel):
+    """What a member of a team is for.
+
+    Attributes:
+        name: Letters, digits, - and _.
+        capabilities: What it can do, each in a few words, such as "check facts".
+        prompt: What a member made for this role is told; made of the rest where it is empty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[\w-]{1,64}$")]
+    capabilities: Annotated[tuple[str, ...], Field(min_length=1)]
+    prompt: str = ""
+
+    @property
+    def instructions(self) -> str:
+        """What a member made for this role is told."""
+        return self.prompt or (
+            f"You are the {self.name} of a team. You are there to: {'; '.join(self.capabilities)}. "
+            "Do your part of the work, on what others have found, and say only what you found."
+        )
+
+
+class Requirement(BaseModel):
+    """A part of a goal, and what it takes to do it.
+
+    Attributes:
+        id: Letters, digits, - and _; unique within the goal.
+        description: What is to be done, understood without the other parts.
+        capability: What it takes: the name of a role, or a capability in words; the
+            description unless given.
+        depends_on: Ids of the parts whose results it needs.
+        estimated_cost: What it is thought to take beside the others.
+        priority: Among parts that are ready, the higher one goes first.
+        optional: Whether the goal can do without it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    description: Annotated[str, Field(min_length=1)]
+    capability: str = ""
+    depends_on: tuple[str, ...] = ()
+    estimated_cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    priority: int = 0
+    optional: bool = False
+
+    @property
+    def needed(self) -> str:
+        """What is looked for among the capabilities."""
+        return self.capability or self.description
+
+
+class Assignment(BaseModel):
+    """Who does a part of the goal.
+
+    Attributes:
+        requirement: Its id.
+        members: Names of roles, the first choice first; the others stand in when one fails.
+        scores: How well each fits: 1 by name, else the cosine of the meanings.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    requirement: str
+    members: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+class Gap(BaseModel):
+    """A part of the goal that nobody can do.
+
+    Attributes:
+        requirement: Its id.
+        description: What was to be done.
+        needed: The capability that is missing.
+        nearest: The roles that come nearest, the best first, with their scores.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    requirement: str
+    description: str
+    needed: str
+    nearest: tuple[tuple[str, float], ...]
+
+    def __str__(self) -> str:
+        """What is missing, what comes near, and the way out."""
+        near = ", ".join(f"'{name}' ({score:.2f})" for name, score in self.nearest) or "none"
+        return (
+            f"nobody in the team can do '{self.requirement}', which takes '{self.needed:.200}'; "
+            f"nearest roles: {near}; add Role(name, capabilities=('{self.needed:.80}',)) with a "
+            "member, name one of these as its capability, or set allow_gaps=True"
+        )
+
+
+ROLES: Final = (
+    Role(
+        name="coordinator",
+        capabilities=("coordinate", "plan", "prioritise", "decide", "choose", "combine results"),
+    ),
+    Role(
+        name="researcher",
+        capabilities=(
+            *("research", "search", "find", "look up", "read", "list", "gather", "open"),
+            *("search for information", "find facts and sources", "read files and documents"),
+            "answer questions",
+        ),
+    ),
+    Role(
+        name="analyst",
+        capabilities=(
+            *("analyse", "compute", "calculate", "count", "compare", "measure", "estimate"),
+            *("analyse data", "compare and evaluate", "find totals, averages and trends"),
+        ),
+    ),
+    Role(
+        name="writer",
+        capabilities=(
+            *("write", "draft", "summarise", "summarize", "explain", "describe", "save"),
+            *("write a text or report", "summarise and explain", "write or save a file"),
+        ),
+    ),
+    Role(
+        name="reviewer",
+        capabilities=(
+            *("review", "check", "verify", "proofread", "correct", "test", "criticise"),
+            *("check facts for errors", "verify and test results", "edit and correct a text"),
+        ),
+    ),
+)
+"""Roles that most goals do with."""
+
+
+def check_roles(roles: Sequence[Role]) -> None:
+    """Refuse roles that make no team.
+
+    Raises:
+        ConfigurationError: There are none, or two have one name.
+    """
+    if not roles:
+        raise ConfigurationError("a team needs at least one role; pass roles=[Role(…)]")
+    for name, count in Counter(role.name for role in roles).items():
+        if count > 1:
+            raise ConfigurationError(f"{count} roles are called '{name}'; names must differ")
+
+
+def assign_roles(
+    requirements: Sequence[Requirement],
+    roles: Sequence[Role],
+    *,
+    embeddings: Embeddings | str = "static",
+    threshold: float = 0.4,
+) -> tuple[list[Assignment], list[Gap]]:
+    """Say who does each requirement, and which ones nobody can do.
+
+    A role fits by 1 where the capability is its name or one of its capabilities; where no
+    capability is said, if the description begins with the words of one, or is a question and
+    the role can "answer questions". Else it fits by the greatest cosine between what is needed
+    and its capabilities. Of roles that fit alike, the one with fewer requirements so far goes
+    first, then the name decides: the order of the roles never matters.
+
+    Args:
+        requirements: In the order in which they are to be assigned.
+        roles: Of the members.
+        embeddings: LangChain's, or a name as in `create_embeddings`; not asked where names
+            decide.
+        threshold: Least cosine by which a role fits.
+
+    Raises:
+        ConfigurationError: The threshold is not above 0 and up to 1, or the roles make no
+            team.
+        ModelError: The embeddings cannot be had.
+
+    Example:
+        >>> roles = [Role(name="cook", capabilities=("cook meals",))]
+        >>> found, gaps = assign_roles(
+        ...     [Requirement(id="soup", description="Make a soup", capability="cook")], roles
+        ... )
+        >>> found[0].members, gaps
+        (('cook',), [])
+    """
+    if not 0 < threshold <= 1:
+        raise ConfigurationError(f"the threshold is {threshold}; give a cosine above 0, up to 1")
+    check_roles(roles)
+    load: Counter[str] = Counter()
+    found, gaps = [], []
+    for each, near in zip(requirements, _scores(requirements, roles, embeddings), strict=True):
+        order = sorted(near, key=lambda name: (-near[name], load[name], name))
+        fit = [name for name in order if near[name] >= threshold]
+        if fit:
+            load[fit[0]] += 1
+            marks = tuple(near[name] for name in fit)
+            found.append(Assignment(requirement=each.id, members=tuple(fit), scores=marks))
+        else:
+            offered = tuple((name, near[name]) for name in order[:_OFFERED])
+            gap = {"requirement": each.id, "description": each.description}
+            gaps.append(Gap(**gap, needed=each.needed, nearest=offered))
+    return found, gaps
+
+
+def requirements_plan(
+    requirements: Sequence[Requirement], *, goal: str = "", without: Iterable[str] = ()
+) -> Plan:
+    """Return the plan whose steps are the requirements.
+
+    Args:
+        requirements: Each becomes a step without a tool.
+        goal: The plan's.
+        without: Ids of those that are left out; what waits for one waits for what that one
+            would have waited for.
+    """
+    absent = {each.id: each for each in requirements if each.id in set(without)}
+    steps = [
+        Step(
+            id=each.id,
+            description=each.description,
+            depends_on=tuple(dict.fromkeys(_before(each, absent))),
+            estimated_cost=each.estimated_cost,
+            priority=each.priority,
+            optional=each.optional,
+        )
+        for each in requirements
+        if each.id not in absent
+    ]
+    return Plan(goal=goal, steps=tuple(steps))
+
+
+def _before(
+    requirement: Requirement, absent: Mapping[str, Requirement], seen: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """What a requirement waits for, through those that are absent."""
+    for key in requirement.depends_on:
+        if key not in absent:
+            yield key
+        elif key not in seen:
+            yield from _before(absent[key], absent, seen | {key})
+
+
+def _scores(
+    requirements: Sequence[Requirement], roles: Sequence[Role], embeddings: Embeddings | str
+) -> list[dict[str, float]]:
+    """How well each role fits each requirement."""
+    phrases = {
+        role.name: [_plain(each) for each in (role.name, *role.capabilities)] for role in roles
+    }
+    named = [
+        {name: 1.0 for name, known in phrases.items() if _fits_by_name(each, known)}
+        for each in requirements
+    ]
+    vague = {
+        each.needed
+        for each, found in zip(requirements, named, strict=True)
+        if len(found) < len(roles)
+    }
+    near = _cosines(sorted(vague), roles, embeddings) if vague else {}
+    return [
+        {**near.get(each.needed, {}), **found}
+        for each, found in zip(requirements, named, strict=True)
+    ]
+
+
+def _fits_by_name(requirement: Requirement, names: Sequence[str]) -> bool:
+    if requirement.capability:
+        return _plain(requirement.capability) in names
+    said = _plain(requirement.description)
+    if said.endswith("?") and _ANSWERS in names:
+        return True
+    return any(said == name or said.startswith(f"{name} ") for name in names)
+
+
+def _cosines(
+    texts: Sequence[str], roles: Sequence[Role], embeddings: Embeddings | str
+) -> dict[str, dict[str, float]]:
+    said = [(role.name, each) for role in roles for each in role.capabilities]
+    near = text_cosines(texts, [each for _, each in said], embeddings)
+    found: dict[str, dict[str, float]] = {text: {} for text in texts}
+    for text, row in zip(texts, near, strict=True):
+        for (name, _), cosine in zip(said, row, strict=True):
+            found[text][name] = max(cosine, found[text].get(name, -1.0))
+    return found
+
+
+def text_cosines(
+    texts: Sequence[str], others: Sequence[str], embeddings: Embeddings | str = "static"
+) -> list[list[float]]:
+    """Return how near each text is to each of the others: a row of cosines for each.
+
+    Args:
+        texts: One for each row.
+        others: What they are compared with.
+        embeddings: LangChain's, or a name as in `create_embeddings`.
+
+    Raises:
+        ModelError: The embeddings cannot be had.
+    """
+    import numpy as np
+
+    space = _static() if embeddings == "static" else create_embeddings(embeddings)
+    vectors = np.array(space.embed_documents([*texts, *others]))
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    cosines = vectors[: len(texts)] @ vectors[len(texts) :].T
+    rows: list[list[float]] = np.round(cosines, _DIGITS).tolist()
+    return rows
+
+
+@cache
+def _static() -> Embeddings:
+    """The built-in table, read once; it never changes."""
+    return create_embeddings("static")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,217 @@
+"""Tasks in PostgreSQL, for runners on several machines (extra `postgres`).
+
+The same statements as in SQLite; rows that one transaction looks at are locked for it.
+"""
+
+import hashlib
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+__all__ = ["PostgresFile", "PostgresPresence"]
+
+T = TypeVar("T")
+_POOL: Final = 4
+_WAIT: Final = 10.0  # seconds for a connection
+_SETUP_LOCK: Final = 0x636F67746173  # "cogtas", the same in every process
+_PLACE: Final = "cogwork_tasks"  # the schema
+_SCHEMA: Final = f"""
+    CREATE SCHEMA IF NOT EXISTS {_PLACE};
+    CREATE TABLE IF NOT EXISTS tasks (
+        id TEXT COLLATE "C" PRIMARY KEY, graph TEXT NOT NULL, state TEXT NOT NULL, phase TEXT,
+        priority INTEGER NOT NULL, progress DOUBLE PRECISION NOT NULL, parent TEXT,
+        trace TEXT NOT NULL, timeout DOUBLE PRECISION, ran DOUBLE PRECISION NOT NULL,
+        attempts INTEGER NOT NULL, created DOUBLE PRECISION NOT NULL,
+        started DOUBLE PRECISION, ended DOUBLE PRECISION, touched DOUBLE PRECISION NOT NULL,
+        budget TEXT, spent TEXT NOT NULL, error TEXT, questions TEXT NOT NULL,
+        kind TEXT NOT NULL, input BYTEA NOT NULL, answer TEXT, wish TEXT, owner TEXT
+    );
+    CREATE INDEX IF NOT EXISTS waiting ON tasks (priority DESC, created)
+        WHERE state = 'pending';
+    CREATE INDEX IF NOT EXISTS states ON tasks (state, created);
+    CREATE INDEX IF NOT EXISTS parents ON tasks (parent)
+        WHERE parent IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS events (
+        task TEXT COLLATE "C" NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT NULL,
+        kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (task, number)
+    );
+"""
+
+
+class PostgresFile:
+    """What `SqliteFile` is, over PostgreSQL.
+
+    Args:
+        url: `postgresql://user:password@host:5432/database`, as libpq reads it.
+
+    Raises:
+        ConfigurationError: The extra is not installed, or libpq cannot read the URL.
+        MemoryStoreError: The server cannot be reached or refuses, now or later.
+    """
+
+    lock: Final = " FOR UPDATE"
+    skip: Final = " FOR UPDATE SKIP LOCKED"
+
+    def __init__(self, url: str) -> None:
+        self._options, self._where = _options(url)
+        from psycopg_pool import ConnectionPool
+
+        with _explained(self._where), connect(url) as connection:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
+                connection.execute(_SCHEMA)
+            self._pool: ConnectionPool[Any] = ConnectionPool(
+                kwargs=self._options,
+                min_size=1,
+                max_size=_POOL,
+                timeout=_WAIT,
+                check=ConnectionPool.check_connection,  # survives a restart of the server
+                open=True,
+            )
+
+    def write(self, work: Callable[[Any], T]) -> T:
+        """Run `work` in a transaction and return its result once that is durable."""
+        with (
+            _explained(self._where),
+            self._pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            return work(_Asking(cursor))
+
+    @contextmanager
+    def read(self) -> Iterator[Any]:
+        """Lend a connection that sees what is committed."""
+        with (
+            _explained(self._where),
+            self._pool.connection() as connection,
+            connection.cursor() as cursor,
+        ):
+            yield _Asking(cursor)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+
+class PostgresPresence:
+    """A runner's sign of life: an advisory lock, which the server frees when it is gone.
+
+    Args:
+        url: Of the database that its tasks are in.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._url = url
+        self._guard = threading.Lock()
+        self._connection = self._locked()
+
+    def lives(self, owner: str) -> bool:
+        """Whether another runner still is there."""
+        if owner == self.owner:
+            return True
+        with self._guard, _explained(_options(self._url)[1]):
+            self._renew()
+            got = self._connection.execute(
+                "SELECT pg_try_advisory_lock(%s)", [_number(owner)]
+            ).fetchone()
+            if got is None or not got[0]:
+                return True
+            self._connection.execute("SELECT pg_advisory_unlock(%s)", [_number(owner)])
+            return False
+
+    def leave(self) -> None:
+        """Take the sign away."""
+        with suppress(Exception):  # the server may be gone; then so is the sign
+            self._connection.close()
+
+    def _renew(self) -> None:
+        """Take the lock again if the connection was lost: others may have taken our tasks."""
+        from psycopg import Error
+
+        try:
+            self._connection.execute("SELECT 1")
+        except Error:
+            self._connection = self._locked()
+
+    def _locked(self) -> "Connection[Any]":
+        with _explained(_options(self._url)[1]):
+            connection = connect(self._url)
+            connection.execute("SELECT pg_advisory_lock(%s)", [_number(self.owner)])
+            return connection
+
+
+class _Asking:
+    """A cursor that takes the statements as they are written for SQLite."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        return self._cursor.execute(statement.replace("?", "%s"), list(values))
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._cursor.executemany(statement.replace("?", "%s"), [list(row) for row in rows])
+
+    @property
+    def rowcount(self) -> int:
+        return int(self._cursor.rowcount)
+
+
+def connect(url: str) -> "Connection[Any]":
+    """Open a connection that commits each statement by itself."""
+    import psycopg
+
+    return psycopg.connect(**_options(url)[0])
+
+
+def _number(owner: str) -> int:
+    digest = hashlib.blake2b(f"cogwork task runner {owner}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _options(url: str) -> tuple[dict[str, Any], str]:
+    try:
+        import psycopg_pool  # noqa: F401 - said here that it is missing, not later
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError as error:
+        raise ConfigurationError(
+            f"tasks in PostgreSQL need the extra: pip install 'cogwork[postgres]' ({error})"
+        ) from error
+    try:
+        given = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise ConfigurationError(
+            f"libpq cannot read the URL of the tasks: {redact(' '.join(str(error).split()))}; "
+            "write postgresql://user:password@host:5432/database"
+        ) from None
+    name = given.get("dbname") or given.get("user") or "default"
+    where = f"database '{name}' on '{given.get('host') or 'localhost'}'"
+    path = f"{given.get('options') or ''} -c search_path={_PLACE}".strip()
+    return {"connect_timeout": 10, **given, "options": path, "autocommit": True}, where
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    from psycopg import Error
+    from psycopg_pool import PoolClosed, PoolTimeout
+
+    try:
+        yield
+    except (Error, PoolTimeout, PoolClosed) as error:
+        raise MemoryStoreError(
+            f"tasks in PostgreSQL, {where}: {redact(' '.join(str(error).split()))}; check that "
+            "the server runs and that the URL names a role that may write there",
+            transient=not isinstance(error, PoolClosed),
+        ) from error
