@@ -95,7 +95,7 @@ def _checkpointer(settings: Settings) -> Finding:
 
     try:
         with create_checkpointer(settings.checkpointer) as checkpointer:
-            next(iter(checkpointer.list(None, limit=1)), None)
+            checkpointer.get_tuple({"configurable": {"thread_id": ""}})
     except CogworkError as error:
         return Finding("checkpointer", "broken", error.safe_message())
     return Finding("checkpointer", "ok", redact(settings.checkpointer))
