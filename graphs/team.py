@@ -226,7 +226,7 @@ def team_members(
         if name not in known:
             raise ConfigurationError(
                 f"the member '{name}' has no role; {nearest(name, list(known))}; "
-                f"add Role('{name}', capabilities=(…)) to roles"
+                f"add Role(name='{name}', capabilities=(…,)) to roles"
             )
     ready = as_tools(tools)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
@@ -76,9 +76,7 @@ async def _delegated(
         raise
     except Exception as error:  # noqa: BLE001 - whatever an agent raises, the supervisor sees it
         return result_of(made, reason_of(error, name), is_error=True)
-    messages: Sequence[Any] = ()
-    if isinstance(output, Mapping):
-        messages = output.get("messages") or ()
+    messages = _messages(output)
     target = handoff_in(messages)
     if target is not None and isinstance(messages[-1], ToolMessage):
         return result_of(made, _WANTS.format(name, target), is_error=True)
@@ -100,7 +98,7 @@ async def _conversed(
         raise
     except Exception as error:  # noqa: BLE001 - whatever an agent raises, the supervisor sees it
         return _failed(name, path, redact(reason_of(error, name)))
-    target = handoff_in(output.get("messages") or ()) if isinstance(output, Mapping) else None
+    target = handoff_in(_messages(output))
     if target is not None:
         visit = Visit(agent=name, outcome="handed over", detail=target)
         return {"active_agent": target, "path": [*path, visit]}
@@ -131,3 +129,13 @@ def _handed_over(
 def _failed(name: str, path: Sequence[Visit], why: str) -> dict[str, Any]:
     visit = Visit(agent=name, outcome="failed", detail=why)
     return {"active_agent": None, "path": [*path, visit]}
+
+
+def _messages(output: Any) -> Sequence[Any]:
+    """The messages of an agent's output; none of what has no such form."""
+    found = output.get("messages") if isinstance(output, Mapping) else None
+    return (
+        [each for each in found if isinstance(each, BaseMessage)]
+        if isinstance(found, list | tuple)
+        else []
+    )

@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from cogwork.core.bridge import Node, call, node
+from cogwork.core.errors import AgentError
 from cogwork.nodes.recall import recalled_prompt
 from cogwork.nodes.trial import answer_of
 from cogwork.tools.taint import reading, taint_of
@@ -27,6 +28,9 @@ def make_answer(agent: Runnable[Any, Any], *, to_input: ToAgent | None = None) -
     Args:
         agent: Any graph that takes `messages`, or another runnable together with `to_input`.
         to_input: From the state to the agent's input.
+
+    Raises:
+        AgentError: From the node: the agent said nothing.
     """
     told = recalled_prompt()
 
@@ -41,6 +45,8 @@ def make_answer(agent: Runnable[Any, Any], *, to_input: ToAgent | None = None) -
         with reading(taint_of(state)) as found:
             output = await call(agent, given, config)
         new = _new(output, state["messages"])
+        if not new:
+            raise AgentError("the agent gave no answer: it added no message to the conversation")
         return {"messages": new, **({"taint": sorted(found)} if found else {})}
 
     return answer

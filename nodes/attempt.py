@@ -12,6 +12,7 @@ from langgraph.pregel import Pregel
 
 from cogwork.core.errors import AgentError, PlanningError, ToolError
 from cogwork.core.isolation import place_of
+from cogwork.nodes.history import is_question
 from cogwork.nodes.plan import Step, StepResult
 from cogwork.nodes.references import fill
 from cogwork.nodes.transcript import transcript
@@ -242,7 +243,7 @@ def _answer(output: Any) -> Any:
     """What a graph found: its structured response, else its last message, else all of it.
 
     Raises:
-        AgentError: It gave up: its `stop_reason` is none but `answered`, or its last message is
+        AgentError: It added no message, or gave up: its `stop_reason` is none but `answered`, or its last message is
             marked as a refusal, as OpenAI's and the offline model mark theirs.
     """
     if not isinstance(output, Mapping):
@@ -256,4 +257,6 @@ def _answer(output: Any) -> Any:
         return output["structured_response"]
     if messages and messages[-1].additional_kwargs.get("refusal"):
         raise AgentError(f"the agent gave no answer: {said}")
+    if "messages" in output and (not messages or is_question(messages[-1])):
+        raise AgentError("the agent gave no answer: it added no message to the question")
     return said if messages else dict(output)

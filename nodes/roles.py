@@ -126,7 +126,7 @@ class Gap(BaseModel):
         near = ", ".join(f"'{name}' ({score:.2f})" for name, score in self.nearest) or "none"
         return (
             f"nobody in the team can do '{self.requirement}', which takes '{self.needed:.200}'; "
-            f"nearest roles: {near}; add Role(name, capabilities=('{self.needed:.80}',)) with a "
+            f"nearest roles: {near}; add Role(name=…, capabilities=('{self.needed:.80}',)) with a "
             "member, name one of these as its capability, or set allow_gaps=True"
         )
 

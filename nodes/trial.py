@@ -1,9 +1,9 @@
 """One trial of Reflexion: an actor tries, told what the trials before it and earlier tasks taught."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from langchain_core.messages import AnyMessage, SystemMessage
+from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel, ConfigDict
@@ -138,11 +138,19 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
 
 
 def answer_of(output: Any) -> str:
-    """Return what an actor answered: its last message, or what it gave as a text."""
-    if isinstance(output, Mapping) and "messages" in output:
-        messages = output["messages"]
-        return str(messages[-1].text) if messages else ""
-    return str(getattr(output, "text", output))
+    """Return what an actor answered: its last message, or what it gave as a text.
+
+    Nothing if it gave nothing, or no message after the question.
+    """
+    if output is None or (isinstance(output, Mapping | list | tuple) and not output):
+        return ""
+    if not isinstance(output, Mapping) or "messages" not in output:
+        return str(getattr(output, "text", output))
+    said = output["messages"]
+    last = said[-1] if isinstance(said, list | tuple) and said else said or ""
+    if isinstance(last, BaseMessage):
+        return "" if is_question(cast("AnyMessage", last)) else str(last.text)
+    return str(last)
 
 
 async def _tried(

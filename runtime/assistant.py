@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
+from weakref import WeakValueDictionary
 
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -27,7 +28,7 @@ from cogwork.memory.recall import Learned, Memories
 from cogwork.nodes.planners.asking import section
 from cogwork.nodes.reflection import Reflection
 from cogwork.nodes.trial import answer_of, task_in
-from cogwork.tools.base import spec_of
+from cogwork.tools.base import as_tools, spec_of
 
 __all__ = ["Assistant", "Capabilities", "Condition", "Reply"]
 
@@ -131,7 +132,8 @@ class Assistant:
         self._options = options
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
         self._busy = 0
-        self._turns: dict[str, asyncio.Lock] = {}
+        # One that nobody holds is forgotten: threads are many, and a lock knows only one loop.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         if self._graph is None:
@@ -220,7 +222,9 @@ class Assistant:
         if isinstance(rating, bool) or rating not in range(1, 6):
             raise ConfigurationError(f"rating {rating!r} is none; rate from 1 to 5")
         state = (await self._open().aget_state(self._config(user, thread or "main"))).values
-        task, said = task_in(state.get("messages") or ()), answer_of(state) if state else ""
+        messages = list(state.get("messages") or ())
+        answered = bool(messages) and isinstance(messages[-1], AIMessage)
+        task, said = task_in(messages), answer_of(state) if answered else ""
         if not task or not said:
             raise AgentError(f"nothing was answered in thread '{thread or 'main'}' of '{user}'")
         lessons = await self._analyse(task, said, text) if rating < _FAILED else ()
@@ -235,7 +239,7 @@ class Assistant:
 
     def capabilities(self) -> Capabilities:
         """Return what the assistant can do."""
-        known = [tool for tool in self._tools if isinstance(tool, BaseTool)]
+        known = as_tools(self._tools)
         persistent = not isinstance(self._store, _in_memory())
         return Capabilities(
             architecture=str(self._agent.name if self._agent is not None else "react"),
@@ -247,14 +251,18 @@ class Assistant:
     async def _turn(self, given: Any, user: str, thread: str) -> Reply:
         graph, config = self._open(), self._config(user, thread)
         name = config["configurable"]["thread_id"]
-        self._busy += 1
-        self._become("processing")
+        turn = self._turns.setdefault(name, asyncio.Lock())
+        limit = asyncio.timeout(self._timeout)
         begun = time.monotonic()
+        self._busy += 1
         try:
-            async with self._turns.setdefault(name, asyncio.Lock()), asyncio.timeout(self._timeout):
+            self._become("processing")
+            async with turn, limit:
                 state = await graph.ainvoke(given, config, durability="sync")
         except TimeoutError as error:
             self._become("error")
+            if not limit.expired():
+                raise
             raise AgentError(
                 f"no answer within {self._timeout} s; raise timeout=…, or chat again: what was "
                 "found is kept"
@@ -296,6 +304,8 @@ class Assistant:
         return {"configurable": {"thread_id": place, "user_id": user}}
 
     def _become(self, condition: Condition) -> None:
+        if self.condition == "terminated" and condition != "initializing":
+            return  # a turn that outlives the assistant changes nothing
         before, self.condition = self.condition, condition
         if before != condition and self._on_change is not None:
             self._on_change(before, condition)

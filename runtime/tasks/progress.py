@@ -39,7 +39,7 @@ class Progress:
             return
         if event.get("type") == "step":
             key = str(event.get("step"))
-            self._steps[key] = self._steps.get(key, False) or event.get("event") in _DONE
+            self._steps[key] = self._steps.get(key, False) or str(event.get("event")) in _DONE
             self.phase = "executing"
             self._reach(_AFTER * sum(self._steps.values()) / len(self._steps))
         elif event.get("type") == "progress" and isinstance(event.get("value"), int | float):

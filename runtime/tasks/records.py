@@ -333,6 +333,8 @@ def _update(cursor: sqlite3.Cursor, key: str, values: Mapping[str, Any]) -> None
         name: json.dumps(_plain(value)) if name in _AS_JSON and value is not None else value
         for name, value in values.items()
     }
+    if named.get("error"):
+        named["error"] = _encodable(named["error"]).replace("\0", "\\x00")
     cursor.execute(
         f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in named)} WHERE id = ?",  # noqa: S608 - names of columns
         [*named.values(), key],
@@ -363,12 +365,20 @@ def _said(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(data: Any) -> str:
-    text = json.dumps(_plain(data), ensure_ascii=False)
+    text = _encodable(json.dumps(_plain(data), ensure_ascii=False))
     return text if len(text) <= _LONGEST else json.dumps({"cut": text[:_LONGEST]})
 
 
 def _plain(data: Any) -> Any:
-    return to_jsonable_python(data, fallback=lambda value: redact(repr(value))[:200])
+    try:
+        return to_jsonable_python(data, fallback=lambda value: redact(repr(value))[:200])
+    except Exception as error:  # noqa: BLE001 - what a graph tells may hold itself, or refuse to be shown
+        return f"{type(data).__name__} that cannot be shown: {redact(str(error)):.200}"
+
+
+def _encodable(text: str) -> str:
+    """Half a surrogate pair becomes its escape, as JSON writes it too."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _row(task: Task) -> dict[str, Any]:

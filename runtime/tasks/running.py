@@ -120,7 +120,7 @@ class Running:
             if limit.expired():
                 return Ended("failed", {"error": f"it ran longer than {self.task.timeout:g} s"})
             return Ended("failed", {"error": _told(error)})
-        except Exception as error:  # noqa: BLE001 - whatever a graph raises ends its task, not the runner
+        except BaseException as error:  # noqa: BLE001 - whatever a graph raises ends its task, not the runner
             return Ended("failed", {"error": _told(error)})
 
     async def _follow(self) -> Ended:

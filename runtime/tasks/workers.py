@@ -29,7 +29,7 @@ __all__ = ["Alert", "Limits", "Workers"]
 _log = logging.getLogger(__name__)
 _TICK: Final = 0.1  # seconds between looks at wishes, progress and pending tasks
 _CARE: Final = 1.0  # seconds between looks for runners that died
-_AWAY: Final = 60.0  # seconds that the database may be away when a task ends
+_AWAY: Final = 60.0  # seconds that the database may be away when a task ends, before it is told
 
 Kind: TypeAlias = Literal["stalled", "failed", "budget", "refused"]
 
@@ -142,8 +142,13 @@ class Workers:
     def _run(self, ready: threading.Event) -> None:
         # Not `asyncio.run`, which waits for threads, in which a cancelled node may be stuck.
         loop = asyncio.new_event_loop()
+        serving = loop.create_task(self._serve(ready))
         try:
-            loop.run_until_complete(self._serve(ready))
+            while not serving.done():
+                # `sys.exit()` in a node ends its task; asyncio would have it end the loop too.
+                with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                    loop.run_until_complete(serving)
+            serving.result()
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
@@ -209,7 +214,7 @@ class Workers:
             running = Running(
                 task, graph, serde_of(graph).loads_typed(given), answers, self.callbacks
             )
-        except Exception as error:  # noqa: BLE001 - a graph that cannot be made fails its task
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a graph that cannot be made fails its task
             told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
             await self._end(task, Ended("failed", {"error": f"it could not start: {told}"}))
             return
@@ -228,7 +233,10 @@ class Workers:
             del self._running[running.task.id]
         if events := running.take_events():
             told = {running.task.id: (running.progress.share, running.progress.phase)}
-            await self._write(self._records.tell, self._owner, told, {running.task.id: events})
+            try:
+                await self._write(self._records.tell, self._owner, told, {running.task.id: events})
+            except Exception as error:  # noqa: BLE001 - without its last events, but it has ended
+                _log.warning("task '%s' lost events: %s", running.task.id, redact(repr(error)))
         values = {**ended.values, "spent": running.spent()}
         await self._end(running.task, Ended(ended.state, values))
         self._count(running.task.graph)
@@ -247,15 +255,18 @@ class Workers:
             owner=self._owner,
             **{"answer": None, **ended.values},
         )
-        until = time.monotonic() + _AWAY
-        while True:
+        until, told = time.monotonic() + _AWAY, False
+        while True:  # the disk may have room again; until then nobody else may run it
             try:
                 changed = await self._write(change)
                 break
             except MemoryStoreError as error:
                 if not error.transient or time.monotonic() > until:
-                    self._alert("refused", task, error.safe_message())
-                    return
+                    if not told:
+                        self._alert("refused", task, error.safe_message())
+                    if self._stopping:
+                        return
+                    told = True
                 await asyncio.sleep(_CARE / 2)
         self._notify()
         if changed is not None and self.metrics is not None and ended.state in ENDED:

@@ -118,7 +118,7 @@ async def test_nobody_for_a_requirement_is_said_and_nothing_is_begun():
     with pytest.raises(PlanningError, match=r"nobody .* 'flight', which takes 'fly an") as refused:
         await team.ainvoke({"requirements": asked})
     assert "nearest roles: '" in str(refused.value)
-    assert "add Role(name, capabilities=('tax law',))" in str(refused.value)
+    assert "add Role(name=…, capabilities=('tax law',))" in str(refused.value)
     assert [gap["requirement"] for gap in refused.value.details["gaps"]] == ["flight", "tax"]
     assert seen == []
 
@@ -256,7 +256,9 @@ async def test_model_that_says_nothing_usable_leaves_the_goal_whole():
 
 
 async def test_impossible_requirements_and_members_are_refused():
-    with pytest.raises(ConfigurationError, match="member 'cock' has no role; did you mean 'cook'"):
+    with pytest.raises(
+        ConfigurationError, match=r"did you mean 'cook'.*Role\(name='cock', capabilities"
+    ):
         build(members={"cock": member("")})
     with pytest.raises(ConfigurationError, match="max_concurrency is 0"):
         build(max_concurrency=0)

@@ -59,7 +59,7 @@ def test_what_nobody_can_do_is_a_gap_that_says_the_way_out(capability):
     assert all(score < 0.4 for _, score in gap.nearest)
     assert f"nobody in the team can do 'part', which takes '{capability}'" in str(gap)
     assert f"nearest roles: '{gap.nearest[0][0]}'" in str(gap)
-    assert f"add Role(name, capabilities=('{capability}',))" in str(gap)
+    assert f"add Role(name=…, capabilities=('{capability}',))" in str(gap)
 
 
 def test_others_with_the_capability_stand_in():

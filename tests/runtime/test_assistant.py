@@ -1,7 +1,9 @@
 import asyncio
 
 import pytest
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 from scripted import ScriptedChatModel, calls
@@ -153,3 +155,85 @@ async def test_capabilities_name_tools_and_effects():
     assert able.effects["write_file"] == "write"
     assert "expression" in able.tools["calculator"].lower()
     assert not able.remembers
+
+
+def graph_of(reply):
+    builder = StateGraph(MessagesState)
+    builder.add_node("reply", reply)
+    builder.add_edge(START, "reply")
+    return builder.compile()
+
+
+async def test_functions_are_among_its_capabilities():
+    def double(number: int) -> int:
+        """Double a number."""
+        return 2 * number
+
+    assistant = Assistant("offline", [double], store=InMemoryStore())
+    assert assistant.capabilities().tools == {"double": "Double a number."}
+
+
+async def test_a_timeout_inside_the_graph_is_not_taken_for_its_own():
+    async def reply(state):
+        raise TimeoutError("the database is away")
+
+    async with Assistant("offline", agent=graph_of(reply), store=InMemoryStore()) as assistant:
+        with pytest.raises(TimeoutError, match="the database is away"):
+            await assistant.chat("Hello", user="ada")
+
+
+async def test_feedback_is_not_taken_for_a_question_that_was_not_answered():
+    async def reply(state):
+        if len(state["messages"]) > 2:
+            raise ValueError("no")
+        return {"messages": [AIMessage("Paris")]}
+
+    async with Assistant("offline", agent=graph_of(reply), store=InMemoryStore()) as assistant:
+        await assistant.chat("The capital of France?", user="ada")
+        with pytest.raises(ValueError, match="no"):
+            await assistant.chat("The capital of Italy?", user="ada")
+        with pytest.raises(AgentError, match="nothing was answered"):
+            await assistant.learn_from_feedback(5, user="ada")
+
+
+async def test_a_turn_that_outlives_the_assistant_leaves_it_terminated():
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def reply(state):
+        begun.set()
+        await go_on.wait()
+        return {"messages": [AIMessage("late")]}
+
+    async with Assistant("offline", agent=graph_of(reply), store=InMemoryStore()) as assistant:
+        turn = asyncio.create_task(assistant.chat("Hello", user="ada"))
+        await begun.wait()
+    go_on.set()
+    assert (await turn).text == "late"
+    assert assistant.condition == "terminated"
+
+
+async def test_a_listener_that_raises_does_not_leave_it_busy():
+    def listen(before, after):
+        if after == "processing":
+            raise ValueError("listener")
+
+    async with Assistant("offline", store=InMemoryStore(), on_change=listen) as assistant:
+        with pytest.raises(ValueError, match="listener"):
+            await assistant.chat("Hello", user="ada")
+        assert assistant.condition == "idle"
+
+
+def test_one_assistant_is_used_on_one_loop_after_another():
+    async def reply(state):
+        await asyncio.sleep(0)
+        return {"messages": [AIMessage("Hi")]}
+
+    assistant = Assistant("offline", agent=graph_of(reply), store=InMemoryStore())
+
+    async def twice():
+        async with assistant:
+            replies = await asyncio.gather(*(assistant.chat("Hello", user="ada") for _ in "ab"))
+        return [each.text for each in replies]
+
+    assert asyncio.run(twice()) == ["Hi", "Hi"]
+    assert asyncio.run(twice()) == ["Hi", "Hi"]

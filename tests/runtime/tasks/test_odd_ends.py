@@ -1,0 +1,111 @@
+"""Graphs that end oddly: whatever they raise or tell, their tasks end, and the runner goes on."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.config import get_stream_writer
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
+
+from cogwork.core.errors import TaskError
+from cogwork.runtime.tasks import Runner
+
+
+class State(TypedDict, total=False):
+    x: int
+
+
+def graph_of(work: Any) -> Any:
+    builder = StateGraph(State)
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    return builder.compile()
+
+
+async def add(state: State) -> State:
+    return {"x": state["x"] + 1}
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Callable[..., Runner]:
+    return partial(Runner, f"sqlite:///{tmp_path}/tasks.db")
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise ValueError("not shown")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), BaseException("odd")])
+def test_a_graph_that_ends_the_process_ends_its_task_only(runner, error):
+    async def leaves(state: State) -> State:
+        raise error
+
+    with runner({"leaves": graph_of(leaves), "add": graph_of(add)}) as at_work:
+        key = at_work.submit("leaves", {"x": 1})
+        with pytest.raises(TaskError, match=type(error).__name__):
+            at_work.result(key, 10)
+        assert at_work.result(at_work.submit("add", {"x": 1}), 10) == {"x": 2}
+
+
+def test_a_graph_whose_maker_ends_the_process_fails_its_task_only(runner):
+    def make() -> Any:
+        raise SystemExit(3)
+
+    with runner({"makes": make, "add": graph_of(add)}) as at_work:
+        with pytest.raises(TaskError, match="could not start: SystemExit"):
+            at_work.result(at_work.submit("makes", {"x": 1}), 10)
+        assert at_work.result(at_work.submit("add", {"x": 1}), 10) == {"x": 2}
+
+
+def test_what_cannot_be_written_down_does_not_keep_a_task_from_its_end(runner):
+    circle: list[Any] = []
+    circle.append(circle)
+
+    async def tells(state: State) -> State:
+        tell = get_stream_writer()
+        for odd in ("\ud83d", "\0", circle, Unshowable(), {"type": "step", "event": []}):
+            tell(odd)
+        return {"x": 1}
+
+    async def fails(state: State) -> State:
+        raise ValueError("half a pair \ud83d and \0")
+
+    with runner({"tells": graph_of(tells), "fails": graph_of(fails)}) as at_work:
+        key = at_work.submit("tells", {"x": 0})
+        assert at_work.result(key, 10) == {"x": 1}
+        assert at_work.events(key)[2].data == "\ud83d"
+        with pytest.raises(TaskError, match="half a pair"):
+            at_work.result(at_work.submit("fails", {"x": 0}), 10)
+
+
+def test_a_task_whose_end_cannot_be_kept_ends_when_it_can(tmp_path, runner):
+    go_on, refused = threading.Event(), threading.Event()
+
+    async def waits(state: State) -> State:
+        await asyncio.to_thread(go_on.wait, 10)
+        return {"x": 1}
+
+    def hear(alert: Any) -> None:
+        if alert.kind == "refused":
+            refused.set()
+
+    with runner({"waits": graph_of(waits)}, on_alert=hear) as at_work:
+        key = at_work.submit("waits", {"x": 0})
+        other = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
+        other.execute(
+            "CREATE TRIGGER full BEFORE UPDATE OF state ON tasks WHEN new.state = 'completed' "
+            "BEGIN SELECT raise(ABORT, 'no room'); END"
+        )
+        go_on.set()
+        assert refused.wait(10)
+        assert at_work.status(key).state == "running"
+        other.execute("DROP TRIGGER full")
+        other.close()
+        assert at_work.result(key, 10) == {"x": 1}
