@@ -2,8 +2,9 @@
 
 Makespans: random plans of 30 steps that wait 20 to 200 ms each, layered and irregular, run
 as ready and in waves with `Send`, both on the same SQLite checkpointer at full durability.
-CPU: steps that return at once, against bare `@task`s of LangGraph's functional API on the
-same checkpointer, ten at a time in both.
+CPU: steps that return at once, against bare `@task`s of LangGraph's functional API, ten at a
+time in both; as LangGraph has them, on its `AsyncSqliteSaver`, and on our checkpointer. Both
+synchronise every commit.
 
     python benchmarks/plan.py [--quick] [--json]
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
@@ -30,7 +32,8 @@ from cogwork.nodes.plan import Plan, Step, StepResult
 from cogwork.tools import tool
 
 STEPS = 30
-WAVES, TASK = "waves with Send", "bare @task"
+WAVES = "waves with Send"
+TASK, SAME = "bare @task, LangGraph's saver", "bare @task, our saver"
 
 
 class State(TypedDict, total=False):
@@ -193,13 +196,14 @@ def tasks(saver: Any, steps: int) -> Callable[[], Any]:
     return run
 
 
-async def costs(saver: Any, rounds: int) -> list[Figure]:
+async def costs(saver: Any, stock: Any, rounds: int) -> list[Figure]:
     spent = await interleaved_async(
         {
             "30": recorded(saver, 30),
             "1000": recorded(saver, 1_000),
-            f"30 {TASK}": tasks(saver, 30),
-            f"100 {TASK}": tasks(saver, 100),
+            f"30 {TASK}": tasks(stock, 30),
+            f"100 {TASK}": tasks(stock, 100),
+            f"100 {SAME}": tasks(saver, 100),
             "100": recorded(saver, 100),
         },
         rounds,
@@ -208,6 +212,7 @@ async def costs(saver: Any, rounds: int) -> list[Figure]:
     return [
         Figure("ms CPU a recorded step, 100 steps", each["100"] * 1e3, None, "-", "ms"),
         Figure("CPU a step, 100 steps", each["100"] / each[f"100 {TASK}"], 0.4, TASK),
+        Figure("  the same", each["100"] / each[f"100 {SAME}"], None, SAME),
         # Of 30 steps the graph around them is a good part, which both pay alike.
         Figure("  the same, 30 steps", each["30"] / each[f"30 {TASK}"], None, TASK),
         Figure("CPU a step, 1,000 steps", each["1000"] / each["30"], 1.3, "30 steps"),
@@ -215,9 +220,14 @@ async def costs(saver: Any, rounds: int) -> list[Figure]:
 
 
 async def measured(folder: str, *, quick: bool) -> list[Figure]:
+    stock_file = str(Path(folder) / "stock.sqlite")
     with create_checkpointer(f"sqlite:///{Path(folder) / 'plans.sqlite'}") as saver:
+        async with AsyncSqliteSaver.from_conn_string(stock_file) as stock:
+            await stock.setup()
+            await stock.conn.execute("PRAGMA synchronous = FULL")
+            spent = await costs(saver, stock, rounds=3 if quick else 9)
         return [
-            *await costs(saver, rounds=3 if quick else 9),
+            *spent,
             *await makespans(saver, plans=8 if quick else 20),
         ]
 
