@@ -6,7 +6,12 @@ show themselves as SVG, drawn here rather than by a web service.
 
 from cogwork.core.display import enable_notebook_pictures
 from cogwork.graphs.assistant import AssistantInput, AssistantState, create_assistant
-from cogwork.graphs.ensemble import EnsembleInput, EnsembleState, create_ensemble
+from cogwork.graphs.ensemble import (
+    EnsembleInput,
+    EnsembleState,
+    create_debate,
+    create_ensemble,
+)
 from cogwork.graphs.hierarchical import (
     HierarchicalInput,
     HierarchicalState,
@@ -63,6 +68,7 @@ __all__ = [
     "TeamState",
     "Transition",
     "create_assistant",
+    "create_debate",
     "create_ensemble",
     "create_hierarchical_agent",
     "create_negotiation",

@@ -50,7 +50,7 @@ from cogwork.tools.effects import OnDoubt
 from cogwork.tools.policy import Policy
 from cogwork.tools.taint import Taint
 
-__all__ = ["EnsembleInput", "EnsembleState", "create_ensemble"]
+__all__ = ["EnsembleInput", "EnsembleState", "create_debate", "create_ensemble"]
 
 
 class EnsembleInput(TypedDict):
@@ -214,3 +214,26 @@ def _check_weights(weights: Mapping[str, float], agents: Mapping[str, Any]) -> N
                 f"there is a weight of '{name}', but no such agent; {nearest(name, [*agents])}"
             )
         Answer(name, None, weight)  # refuses what can be no weight
+
+
+def create_debate(
+    model: str | ChatModel | None = None,
+    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    *,
+    rounds: int = 2,
+    name: str | None = "debate",
+    **options: Any,
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Create an ensemble whose agents see each other's answers, and may revise theirs.
+
+    Args:
+        model: Of agents that are not given.
+        tools: Of those agents.
+        rounds: In how many rounds at most; it ends when they agree.
+        name: Name of the graph, also as a node of another one.
+        **options: As in `create_ensemble`.
+
+    Raises:
+        ConfigurationError: As from `create_ensemble`.
+    """
+    return create_ensemble(model, tools, rounds=rounds, name=name, **options)

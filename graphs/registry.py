@@ -64,3 +64,8 @@ graphs.add(
     "cogwork.graphs.ensemble:create_ensemble",
     description="Ensemble: agents answer at the same time, and their answers are counted",
 )
+graphs.add(
+    "debate",
+    "cogwork.graphs.ensemble:create_debate",
+    description="Debate: agents answer, see each other's answers, and may revise theirs",
+)

@@ -16,6 +16,7 @@ from cogwork.runtime.building import build_graph
 
 __all__ = [
     "assistant",
+    "debate",
     "ensemble",
     "hierarchical",
     "negotiation",
@@ -45,6 +46,7 @@ def _build(name: str) -> Graph:
 
 
 assistant = _serving("assistant")
+debate = _serving("debate")
 ensemble = _serving("ensemble")
 hierarchical = _serving("hierarchical")
 negotiation = _serving("negotiation")

@@ -16,7 +16,7 @@ from scripted import ScriptedChatModel
 
 from cogwork.core.errors import AgentError, BudgetError, ConfigurationError
 from cogwork.core.topology import to_ascii, to_svg
-from cogwork.graphs import create_ensemble, graphs
+from cogwork.graphs import create_debate, create_ensemble, graphs
 from cogwork.memory import create_checkpointer
 from cogwork.nodes.aggregate import hierarchical
 from cogwork.nodes.aggregation import consensus, vote, weighted_mean
@@ -295,3 +295,13 @@ def test_topology_is_the_picture_of_the_docs():
     picture = Path(__file__).parents[2] / "docs" / "images" / "ensemble.svg"
     assert picture.read_text() == to_svg(debate) + "\n"
     assert graphs.get("ensemble") is create_ensemble
+
+
+def test_a_debate_is_an_ensemble_with_rounds():
+    models = {
+        name: ScriptedChatModel(script=[first, "Canberra"])
+        for name, first in {"a": "Canberra", "b": "Sydney", "c": "Canberra"}.items()
+    }
+    done = create_debate(agents=models).invoke(ASK)
+    assert done["round"] >= 1
+    assert done["aggregate"].agreement == 1
