@@ -5,20 +5,63 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
 from langgraph.errors import GraphBubbleUp
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
+from cogwork.core.breaker import CircuitBreaker
 from cogwork.core.prices import price_of
 
 __all__ = ["Metrics"]
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _SHARES: Final = tuple(tenth / 10 for tenth in range(1, 11))
+
+
+_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class CacheFigures(Protocol):
+    """What a cache has done: answered itself, made, waited for the same call of another."""
+
+    @property
+    def hits(self) -> int: ...
+    @property
+    def misses(self) -> int: ...
+    @property
+    def coalesced(self) -> int: ...
+
+
+class Cache(Protocol):
+    """A cache that says what it has done."""
+
+    def info(self) -> CacheFigures:
+        """Return its figures so far."""
+        ...
+
+
+class _Caches(Collector):
+    """Asks caches for their figures when they are read."""
+
+    def __init__(self) -> None:
+        self.watched: dict[str, Cache] = {}
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        reads = CounterMetricFamily(
+            "agent_cache_reads", "Reads of caches, by result", labels=["cache", "result"]
+        )
+        for name, cache in list(self.watched.items()):
+            info = cache.info()
+            reads.add_metric([name, "hits"], info.hits)
+            reads.add_metric([name, "misses"], info.misses)
+            reads.add_metric([name, "coalesced"], info.coalesced)
+        yield reads
 
 
 class Metrics:
@@ -91,10 +134,22 @@ class Metrics:
         self.breaker_state = Gauge(
             "agent_breaker_state", "0 closed, 1 half open, 2 open", ["breaker"], registry=kept
         )
-        self.cache_reads = Counter(
-            "agent_cache_reads", "By result", ["cache", "result"], registry=kept
-        )
+        self._caches = _Caches()
+        kept.register(self._caches)
         self.callback = _Counting(self)
+
+    def watch_breaker(self, breaker: CircuitBreaker) -> None:
+        """Tell a breaker's state from now on, as `agent_breaker_state`."""
+        self.breaker_state.labels(breaker.name).set_function(lambda: _STATES[breaker.state])
+
+    def watch_cache(self, name: str, cache: Cache) -> None:
+        """Tell what a cache is asked from now on, as `agent_cache_reads_total`.
+
+        Args:
+            name: Of the cache, as the label has it.
+            cache: With an `info()` as `cogwork.tools.caching.ToolCache` has it.
+        """
+        self._caches.watched[name] = cache
 
     def text(self) -> str:
         """Return all metrics in Prometheus' text format."""

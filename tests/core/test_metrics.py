@@ -5,9 +5,11 @@ from langgraph.types import interrupt
 from prometheus_client import CollectorRegistry
 from scripted import ScriptedChatModel, calls
 
+from cogwork.core.breaker import CircuitBreaker
 from cogwork.core.metrics import Metrics
 from cogwork.graphs import create_plan_execute_agent, create_react_agent
 from cogwork.tools import load_tools, tool
+from cogwork.tools.caching import ToolCache
 
 
 def value(metrics, name, **labels):
@@ -89,3 +91,19 @@ def test_registries_are_apart_and_one_may_be_given():
     registry = CollectorRegistry()
     assert Metrics().registry is not Metrics().registry
     assert Metrics(registry).registry is registry
+
+
+def test_breakers_and_caches_that_are_watched_are_told():
+    metrics = Metrics()
+    breaker, cache = CircuitBreaker("search", failures=1), ToolCache()
+    metrics.watch_breaker(breaker)
+    metrics.watch_cache("tools", cache)
+    assert value(metrics, "agent_breaker_state", breaker="search") == 0
+    with pytest.raises(ConnectionError), breaker.guard():
+        raise ConnectionError
+    (calculator,) = map(cache.wrap, load_tools(["calculator"]))
+    for _ in range(3):
+        calculator.invoke({"expression": "6 * 7"})
+    assert value(metrics, "agent_breaker_state", breaker="search") == 2
+    assert value(metrics, "agent_cache_reads_total", cache="tools", result="hits") == 2
+    assert value(metrics, "agent_cache_reads_total", cache="tools", result="misses") == 1
