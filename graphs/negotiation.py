@@ -28,12 +28,12 @@ from cogwork.core.models import ChatModel, create_chat_model
 from cogwork.graphs.team import team_members, usual_input
 from cogwork.memory import with_state_types
 from cogwork.nodes.aggregation import Aggregate, Answer, vote
-from cogwork.nodes.analysis import make_analyze
 from cogwork.nodes.attempt import ToInput
 from cogwork.nodes.contracts import Award, Bid, Contract, Contractor, Ledger, Terms
 from cogwork.nodes.negotiation import Estimate, make_announce, make_award, make_bid
 from cogwork.nodes.plan import Plan, StepResult
 from cogwork.nodes.recovery import Rung
+from cogwork.nodes.requirements import make_analyze
 from cogwork.nodes.roles import ROLES, Assignment
 from cogwork.nodes.settlement import make_carry_out, make_settle, route_after_settle
 from cogwork.nodes.step import OnDoubt

@@ -28,10 +28,10 @@ from cogwork.core.models import ChatModel, create_chat_model
 from cogwork.core.registry import nearest
 from cogwork.graphs.react import create_react_agent
 from cogwork.memory import with_state_types
-from cogwork.nodes.analysis import make_analyze
 from cogwork.nodes.attempt import ToInput
 from cogwork.nodes.plan import Plan, StepResult
 from cogwork.nodes.recovery import DEFAULT_LADDER, Rung
+from cogwork.nodes.requirements import make_analyze
 from cogwork.nodes.roles import ROLES, Assignment, Gap, Requirement, Role, check_roles
 from cogwork.nodes.step import OnDoubt
 from cogwork.nodes.teamwork import (

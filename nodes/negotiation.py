@@ -9,10 +9,10 @@ from langchain_core.runnables import RunnableConfig
 
 from cogwork.core.bridge import Node, in_thread, node
 from cogwork.core.errors import PlanningError
-from cogwork.nodes.analysis import goal_of
 from cogwork.nodes.contract_net import award, capabilities_met, make_bids
 from cogwork.nodes.contracts import Award, Bid, Contract, Contractor, Ledger, Terms
 from cogwork.nodes.plan_check import check_plan
+from cogwork.nodes.requirements import goal_of
 from cogwork.nodes.roles import requirements_plan
 from cogwork.nodes.settlement import ended_without_result
 

@@ -10,10 +10,10 @@ from langchain_core.runnables import RunnableConfig
 from cogwork.core.bridge import Node, in_thread, node
 from cogwork.core.errors import PlanningError
 from cogwork.core.models import ChatModel
-from cogwork.nodes.analysis import analyze_goal, goal_of
 from cogwork.nodes.plan import StepResult
 from cogwork.nodes.plan_check import check_plan
 from cogwork.nodes.planners.draft import renamed
+from cogwork.nodes.requirements import analyze_goal, goal_of
 from cogwork.nodes.roles import Requirement, Role, assign_roles, requirements_plan
 
 __all__ = ["due_tasks", "make_enqueue", "merge_by_id"]

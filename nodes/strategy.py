@@ -11,7 +11,6 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError, PlanningError, StructuredOutputError
 from cogwork.core.models import ChatModel
 from cogwork.core.structured import structured_output
-from cogwork.nodes.analysis import goal_of
 from cogwork.nodes.layers import (
     LAYERS,
     STRATEGIES,
@@ -24,6 +23,7 @@ from cogwork.nodes.layers import (
 )
 from cogwork.nodes.ranking import Options
 from cogwork.nodes.recovery import Action, Rung
+from cogwork.nodes.requirements import goal_of
 
 __all__ = [
     "NONE_LEFT",

@@ -9,7 +9,6 @@ from langchain_core.runnables import RunnableConfig
 from cogwork.core.bridge import Node, in_thread, node
 from cogwork.core.errors import PlanningError
 from cogwork.core.models import ChatModel
-from cogwork.nodes.analysis import analyze_goal
 from cogwork.nodes.layers import (
     Check,
     Directive,
@@ -24,6 +23,7 @@ from cogwork.nodes.plan_check import check_plan
 from cogwork.nodes.planners.draft import inert
 from cogwork.nodes.planning import kept_results
 from cogwork.nodes.recovery import Action, Rung
+from cogwork.nodes.requirements import analyze_goal
 from cogwork.nodes.roles import Requirement, Role, assign_roles, requirements_plan
 
 __all__ = ["make_break_down", "make_order", "make_review_report", "route_after_review_report"]

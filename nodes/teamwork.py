@@ -13,12 +13,12 @@ from cogwork.core.bridge import Node, in_thread, node
 from cogwork.core.errors import PlanningError
 from cogwork.core.models import ChatModel, ask_model
 from cogwork.core.registry import nearest
-from cogwork.nodes.analysis import goal_of
 from cogwork.nodes.attempt import Before, task_messages
 from cogwork.nodes.execution import make_execute
 from cogwork.nodes.history import bound_history, tool_calls_of
 from cogwork.nodes.plan import Plan, Status, Step, StepResult
 from cogwork.nodes.plan_check import check_plan
+from cogwork.nodes.requirements import goal_of
 from cogwork.nodes.roles import (
     Assignment,
     Gap,

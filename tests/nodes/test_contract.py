@@ -13,7 +13,6 @@ from cogwork.graphs.react import create_react_agent
 from cogwork.nodes.action import make_act
 from cogwork.nodes.agent import make_agent
 from cogwork.nodes.aggregation import Answer, vote
-from cogwork.nodes.analysis import make_analyze
 from cogwork.nodes.answer import make_answer
 from cogwork.nodes.contracts import Award, Bid, Contract, Contractor, Ledger
 from cogwork.nodes.debate import make_compare, make_conclude, make_pose, make_propose
@@ -31,6 +30,7 @@ from cogwork.nodes.queueing import make_enqueue
 from cogwork.nodes.ranking import expected_utility
 from cogwork.nodes.recall import make_recall
 from cogwork.nodes.reflection import make_reflect
+from cogwork.nodes.requirements import make_analyze
 from cogwork.nodes.response import make_respond
 from cogwork.nodes.roles import ROLES, Assignment, Requirement
 from cogwork.nodes.settlement import make_settle

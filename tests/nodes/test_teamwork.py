@@ -10,10 +10,10 @@ from scripted import ScriptedChatModel
 from typing_extensions import TypedDict
 
 from cogwork.core.errors import ConfigurationError, PlanningError
-from cogwork.nodes.analysis import analyze_goal, goal_of
 from cogwork.nodes.execution import make_execute
 from cogwork.nodes.plan import Plan, Step, StepResult
 from cogwork.nodes.recovery import Rung
+from cogwork.nodes.requirements import analyze_goal, goal_of
 from cogwork.nodes.roles import ROLES, Assignment, Gap
 from cogwork.nodes.teamwork import (
     contributions_of,
