@@ -10,8 +10,16 @@ Model Context Protocol: https://modelcontextprotocol.io/specification
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from langchain_core.tools import BaseTool
@@ -207,22 +215,17 @@ async def _with_own_names(
     return await handler(request.override(args=args))
 
 
-class _telling:  # noqa: N801 - read as a word after `with`
-    """Says which server cannot be reached, in place of a group of exceptions."""
-
-    def __init__(self, server: str) -> None:
-        self._server = server
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if error is None or not isinstance(error, Exception):
-            return
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
+@contextmanager
+def _telling(server: str) -> Iterator[None]:
+    """Say which server cannot be reached, in place of a group of exceptions."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the adapter raises what its transports raise
+        reason = error
+        while isinstance(reason, ExceptionGroup):
+            reason = reason.exceptions[0]
         raise ToolError(
-            f"MCP server '{self._server}' cannot be reached: "
-            f"{redact(f'{type(error).__name__}: {error}')}; see that it runs",
+            f"MCP server '{server}' cannot be reached: "
+            f"{redact(f'{type(reason).__name__}: {reason}')}; see that it runs",
             transient=True,
-        ) from error
+        ) from reason

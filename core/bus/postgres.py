@@ -5,17 +5,15 @@ more, on a thread of its own, listens to what other processes say they changed.
 """
 
 import contextlib
-import functools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cogwork.core.bus.message import BusError
 from cogwork.core.bus.transaction import Transaction, Work
-from cogwork.core.errors import ConfigurationError, redact
+from cogwork.core.postgres import Asking, Server
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -82,9 +80,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self.poll_seconds: float | None = None
-        self._options = _options(url)
-        name = self._options.get("dbname") or self._options.get("user") or "default"
-        self._where = f"database '{name}' on '{self._options.get('host') or 'localhost'}'"
+        self._server = Server.at(url, "message bus", error=BusError)
         self._connection: Connection[Any] | None = None
         self._process = 0  # that serves it; of what it changes the worker itself tells
         self._ring: Callable[[Iterable[str] | None], None] | None = None
@@ -100,7 +96,7 @@ class PostgresDatabase:
         from psycopg import InterfaceError, OperationalError
 
         deadline = time.monotonic() + _PATIENCE
-        with self._explained():
+        with self._server.explained():
             while True:
                 try:
                     return self._transact(agents, work)
@@ -114,7 +110,7 @@ class PostgresDatabase:
     def _transact(self, agents: Sequence[str], work: Work) -> set[str]:
         connection = self._opened()
         with connection.transaction(), connection.cursor() as cursor:
-            asking = _Asking(cursor)
+            asking = Asking(cursor)
             transaction = Transaction(
                 asking, asking.now, lock=" FOR UPDATE", skip=" FOR UPDATE SKIP LOCKED"
             )
@@ -154,7 +150,10 @@ class PostgresDatabase:
         from psycopg import Error
 
         while not self._ending.is_set():
-            with contextlib.suppress(Error), self._connected() as connection:  # the worker tells
+            with (
+                contextlib.suppress(Error),
+                self._server.connect() as connection,
+            ):  # the worker tells
                 connection.execute(f"LISTEN {_CHANNEL}")
                 self._tell(None)
                 while not self._ending.is_set():
@@ -169,7 +168,7 @@ class PostgresDatabase:
 
     def _opened(self) -> "Connection[Any]":
         if self._connection is None or self._connection.closed:
-            connection = self._connected()
+            connection = self._server.connect()
             try:
                 _prepare(connection)
             except BaseException:
@@ -183,52 +182,10 @@ class PostgresDatabase:
                 self._listener.start()
         return self._connection
 
-    def _connected(self) -> "Connection[Any]":
-        import psycopg
-
-        return psycopg.connect(**self._options)
-
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        from psycopg import Error, OperationalError
-
-        try:
-            yield
-        except Error as error:
-            raise BusError(
-                f"message bus in PostgreSQL, {self._where}: {redact(_line(error))}; check that "
-                "the server runs and that the URL names a role that may write there",
-                details={"sqlstate": error.sqlstate},
-                transient=isinstance(error, OperationalError),
-            ) from error
-
-
-class _Asking:
-    """A cursor that takes `?` for an argument."""
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-
-    def execute(self, statement: str, args: Sequence[Any] = ()) -> Any:
-        return self._cursor.execute(_translated(statement), args)
-
-    def executemany(self, statement: str, args: Sequence[Sequence[Any]]) -> None:
-        self._cursor.executemany(_translated(statement), args)
-
-    def now(self) -> float:
-        query = "SELECT extract(epoch FROM clock_timestamp())::float8"
-        (seconds,) = self._cursor.execute(query).fetchone()
-        return float(seconds)
-
-
-@functools.lru_cache(maxsize=256)
-def _translated(statement: str) -> str:
-    return statement.replace("?", "%s")
 
 
 def _notice(names: set[str]) -> str:
@@ -260,26 +217,3 @@ def _prepare(connection: "Connection[Any]") -> None:
             f"the bus in schema '{_SCHEMA_NAME}' has version {version}, and this cogwork knows "
             f"{_VERSION}; update cogwork, or choose another database"
         )
-
-
-def _options(url: str) -> dict[str, Any]:
-    """What a connection is made with; libpq's environment variables count as usual."""
-    try:
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict
-    except ImportError as error:
-        raise ConfigurationError(
-            f"a message bus in PostgreSQL needs the extra: pip install 'cogwork[postgres]' ({error})"
-        ) from error
-    try:
-        given = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        raise ConfigurationError(
-            f"libpq cannot read the message bus's URL: {redact(_line(error))}; "
-            "write postgresql://user:password@host:5432/database"
-        ) from None
-    return {"connect_timeout": 10, **given, "autocommit": True}
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
+from cogwork.core.errors import MemoryStoreError
+from cogwork.core.postgres import Asking, Server, translated
 from cogwork.memory.store import postgres_writes
 from cogwork.memory.store.filters import Plain
 from cogwork.memory.store.full_text import plain_words
@@ -56,24 +57,18 @@ class PostgresRecords(Records):
     _listed = "= ANY(?)"
 
     def __init__(self, url: str) -> None:
-        try:
-            import psycopg
-            from psycopg_pool import ConnectionPool
-        except ImportError as error:
-            raise ConfigurationError(
-                f"a memory store in PostgreSQL needs the extra: pip install 'cogwork[postgres]' ({error})"
-            ) from error
-        options = _options(url)
-        name = options.get("dbname") or options.get("user") or "default"
-        self.place = f"postgresql://{options.get('host') or 'localhost'}/{name}"
+        self._server = server = Server.at(url, "memory store")
+        from psycopg_pool import ConnectionPool
+
+        self.place = f"postgresql://{server.host}/{server.database}"
         self._closed = False
         self._group = GroupCommit(self._transact)
         self._feeding = threading.Lock()
-        with self._explained():
-            with psycopg.connect(**options) as connection:
+        with self._server.explained():
+            with server.connect(prepare_threshold=0) as connection:
                 prepare(connection, self.place)
             self._pool: ConnectionPool[Any] = ConnectionPool(
-                kwargs=options,
+                kwargs={**server.options, "prepare_threshold": 0},
                 min_size=1,
                 max_size=_POOL_SIZE,
                 configure=_configure,
@@ -124,11 +119,11 @@ class PostgresRecords(Records):
 
     def _read(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
         with self._connection() as connection, connection.cursor(binary=True) as cursor:
-            found: list[Any] = cursor.execute(_translated(query), args).fetchall()
+            found: list[Any] = cursor.execute(translated(query), args).fetchall()
         return found
 
     def _write(self, work: Callable[[Any], T]) -> T:
-        with self._explained():
+        with self._server.explained():
             return self._group.write(work)
 
     def _transact(self, work: Callable[[Any], None]) -> None:
@@ -138,7 +133,7 @@ class PostgresRecords(Records):
             connection.cursor(binary=True) as cursor,
         ):
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITING,))
-            work(_Asking(cursor))
+            work(Asking(cursor))
 
     def _list(self, ids: Sequence[int]) -> list[int]:
         return list(ids)
@@ -152,63 +147,9 @@ class PostgresRecords(Records):
             raise MemoryStoreError(
                 f"memory store '{self.place}' was closed; create another to go on"
             )
-        with self._explained(), self._pool.connection() as connection:
+        with self._server.explained(), self._pool.connection() as connection:
             yield connection
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        from psycopg import Error, OperationalError
-
-        try:
-            yield
-        except Error as error:
-            raise MemoryStoreError(
-                f"memory store '{self.place}': {_line(error)}; check that the server "
-                "runs and that the URL names a role that may write there",
-                details={"sqlstate": error.sqlstate},
-                transient=isinstance(error, OperationalError),
-            ) from error
-
-
-class _Asking:
-    """A cursor that takes `?` for an argument."""
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-        self.fetchone = cursor.fetchone
-        self.fetchall = cursor.fetchall
-
-    @property
-    def rowcount(self) -> int:
-        return int(self._cursor.rowcount)
-
-    def execute(self, statement: str, args: Sequence[Any] = ()) -> "_Asking":
-        self._cursor.execute(_translated(statement), args)
-        return self
-
-
-def _translated(statement: str) -> str:
-    return statement.replace("?", "%s")
 
 
 def _configure(connection: Any) -> None:
     connection.execute(f"SET search_path TO {SCHEMA}, pg_catalog")
-
-
-def _options(url: str) -> dict[str, Any]:
-    """What a connection is made with; libpq's environment variables count as usual."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        given = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        raise ConfigurationError(
-            f"libpq cannot read the memory store's URL: {redact(_line(error))}; "
-            "write postgresql://user:password@host:5432/database"
-        ) from None
-    return {"connect_timeout": 10, **given, "autocommit": True, "prepare_threshold": 0}
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
