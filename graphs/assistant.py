@@ -59,6 +59,7 @@ def create_assistant(
     audit: AuditLog | None = None,
     max_steps: int = 10,
     tool_timeout: float | None = None,
+    context_schema: type[Any] | None = None,
     checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
     name: str | None = "assistant",
@@ -84,6 +85,7 @@ def create_assistant(
         audit: Where calls of tools, and decisions about them, are noted.
         max_steps: Steps that the ReAct agent may take for one question.
         tool_timeout: Seconds for one call of a tool that declares none itself.
+        context_schema: The type of the run's `context`, for tools.
         checkpointer: Makes threads durable; see `cogwork.memory.create_checkpointer`.
         store: Where memories are; the server's own unless given.
         name: Name of the graph, also as a node of another one.
@@ -103,10 +105,16 @@ def create_assistant(
     if agent is not None and (tools or policy is not None):
         raise ConfigurationError("an agent that is given has tools and a policy of its own")
     answers = agent or create_react_agent(
-        model, tools, max_steps=max_steps, tool_timeout=tool_timeout, policy=policy, audit=audit
+        model,
+        tools,
+        max_steps=max_steps,
+        tool_timeout=tool_timeout,
+        policy=policy,
+        audit=audit,
+        context_schema=context_schema,
     )
     recall = make_recall(k=k, min_similarity=min_similarity, user=user, store=store)
-    builder = StateGraph(AssistantState, input_schema=AssistantInput)
+    builder = StateGraph(AssistantState, context_schema, input_schema=AssistantInput)
     builder.add_node("recall", recall)
     builder.add_node("answer", make_answer(answers, to_input=to_input))
     builder.add_node("memorize", make_memorize(memorize_with, user=user, store=store))

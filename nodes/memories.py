@@ -53,9 +53,9 @@ def user_of(config: RunnableConfig) -> str:
     configurable = config.get("configurable") or {}
     runtime = _runtime()
     server = runtime.server_info if runtime else None
-    named = (
-        server.user.identity if server and server.user else None,
-        configurable.get("langgraph_auth_user_id"),
+    named = (  # a server that authenticates nobody gives an empty identity
+        (server.user.identity if server and server.user else None) or None,
+        configurable.get("langgraph_auth_user_id") or None,
         _field(runtime.context if runtime else None),
         configurable.get("user_id"),
     )

@@ -47,6 +47,9 @@ def build_graph(
     tools: Sequence[str] | None = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
     store: BaseStore | None = None,
+    *,
+    prompt: str | None = None,
+    context_schema: type[Any] | None = None,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build a graph by name.
 
@@ -58,6 +61,8 @@ def build_graph(
         tools: Names of tools; those that are not optional unless given.
         checkpointer: Keeps the threads.
         store: Keeps the memories of the user `local` (see `open_memories_of`).
+        prompt: A system prompt, for graphs that take one.
+        context_schema: The type of the run's `context`.
 
     Raises:
         UnknownNameError: There is no such graph or tool.
@@ -71,6 +76,8 @@ def build_graph(
         "policy": load_policy(settings.policy),
         "audit": AuditLog(settings.audit_log, key=key.get_secret_value() if key else None),
         "checkpointer": checkpointer,
+        "prompt": prompt,
+        "context_schema": context_schema,
     }
     if store is not None:
         options |= {"store": store, "user": LOCAL_USER}
@@ -79,5 +86,9 @@ def build_graph(
     return factory(
         create_chat_model(settings=settings),
         load_tools(tools or default_tools(), root=settings.root, settings=settings),
-        **{name: value for name, value in options.items() if takes_all or name in taken},
+        **{
+            name: value
+            for name, value in options.items()
+            if name in taken or (takes_all and value is not None)
+        },
     )

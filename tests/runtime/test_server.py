@@ -1,27 +1,15 @@
 """LangGraph's own development server, started for real, driven through its SDK."""
 
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
+import uuid
 
 import httpx
 import pytest
 from langgraph_sdk import get_client
+from served import ROOT, served
 
 from cogwork.graphs.registry import graphs
 
-ROOT = Path(__file__).parent.parent.parent
-OFFLINE = {
-    "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-    "LANGGRAPH_NO_VERSION_CHECK": "1",
-    "LANGSMITH_TRACING": "false",
-}
 ASKER = """
 from langgraph.types import interrupt
 from scripted import ScriptedChatModel, calls
@@ -36,7 +24,8 @@ def say(messages):
         return calls(say=f"You said {messages[-1].text}.")
     return calls(("confirm", {"what": messages[-1].text}))
 
-asker = create_react_agent(ScriptedChatModel(script=[say], forever=True), [confirm])
+model = ScriptedChatModel(script=[say], forever=True)
+asker = create_react_agent(model, [confirm], name="asker")
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -48,47 +37,8 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     shutil.copy(ROOT / "notebooks" / "data" / "planets.csv", folder)
     (folder / "asker.py").write_text(ASKER)
-    config = json.loads((ROOT / "langgraph.json").read_text())
-    config["graphs"]["asker"] = "./asker.py:asker"
-    (folder / "langgraph.json").write_text(json.dumps(config))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log.txt"
-    clean = {
-        k: v
-        for k, v in os.environ.items()
-        if not k.startswith(("COGWORK_", "OPENAI_", "LANGSMITH_"))
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                str(Path(sys.executable).parent / "langgraph"),
-                *("dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "10"),
-                *("--port", str(port)),
-            ],
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**clean, **OFFLINE, "PYTHONPATH": str(ROOT / "tests" / "support")},
-        )
-    try:
-        yield _ready(f"http://127.0.0.1:{port}", process, log)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-
-
-def _ready(url, process, log):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/ok", timeout=2).is_success:
-                return url
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"the server did not start:\n{log.read_text()[-5_000:]}")
+    with served(folder, more_graphs={"asker": "./asker.py:asker"}) as url:
+        yield url
 
 
 @pytest.fixture
@@ -159,3 +109,84 @@ async def test_history_can_be_read_and_forked(client):
     assert len(said) == 8
     assert said[4] == "What is 1 + 1?"
     assert "2" in said[-1]
+
+
+@pytest.mark.parametrize("name", graphs.names())
+async def test_every_graph_answers(client, name):
+    done = await client.runs.wait(
+        None,
+        name,
+        input={"messages": [{"role": "user", "content": "What is 6 * 7?"}]},
+        context={"user_id": "ada"} if name == "assistant" else None,
+    )
+    assert "42" in str(done["messages"][-1]["content"])
+
+
+async def test_an_assistant_is_configured_by_its_context(client):
+    brief = await client.assistants.create(
+        "react", name="brief", context={"tools": ["calculator"], "max_steps": 2}
+    )
+    question = {"messages": [{"role": "user", "content": "Which files are there?"}]}
+    done = await client.runs.wait(None, brief["assistant_id"], input=question)
+    assert not any(message.get("tool_calls") for message in done["messages"])
+    done = await client.runs.wait(None, "react", input=question)
+    assert any(message.get("tool_calls") for message in done["messages"])
+    schemas = await client.assistants.get_schemas(brief["assistant_id"])
+    assert set(schemas["context_schema"]["properties"]) == {"model", "tools", "prompt", "max_steps"}
+
+
+@pytest.mark.parametrize(
+    "context", [{"model": "openai:gpt-5.5"}, {"tools": ["run_code"]}, {"max_steps": 99}, {"x": 1}]
+)
+async def test_an_assistant_cannot_have_more_than_the_settings_allow(client, context):
+    greedy = await client.assistants.create("react", name="greedy", context=context)
+    question = {"messages": [{"role": "user", "content": "What is 6 * 7?"}]}
+    with pytest.raises(Exception, match="ConfigurationError"):
+        await client.runs.wait(None, greedy["assistant_id"], input=question)
+    await client.assistants.delete(greedy["assistant_id"])
+
+
+async def test_the_store_is_ours_and_searches_by_meaning(client):
+    await client.store.put_item(("facts",), "a", {"text": "Backups run every night at two"})
+    await client.store.put_item(("facts",), "b", {"text": "The printer needs blue toner"})
+    found = await client.store.search_items(("facts",), query="How often is our data saved?")
+    assert [item["key"] for item in found["items"]] == ["a", "b"]
+    assert found["items"][0]["score"] > found["items"][1]["score"]
+
+
+async def test_graphs_are_tools_of_an_mcp_client(server):
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async with (
+        streamable_http_client(f"{server}/mcp") as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        named = {tool.name: tool for tool in (await session.list_tools()).tools}
+        assert set(graphs.names()) <= set(named)
+        assert named["react"].description.startswith("ReAct")
+        asked = {"messages": [{"role": "user", "content": "What is 6 * 7?"}]}
+        answer = await session.call_tool("react", asked)
+    assert not answer.isError
+    assert "is 42" in str(answer.content)
+
+
+async def test_graphs_are_agents_of_an_a2a_client(server, client):
+    from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
+    from a2a.types import Message, Part, Role, SendMessageRequest, TaskState
+
+    (react,) = await client.assistants.search(graph_id="react", metadata={"created_by": "system"})
+    async with httpx.AsyncClient(timeout=60) as http:
+        place = f"{server}/a2a/{react['assistant_id']}"
+        card = await A2ACardResolver(http, place).get_agent_card()
+        assert card.description.startswith("ReAct")
+        agent = ClientFactory(ClientConfig(httpx_client=http, streaming=False)).create(card)
+        asked = Message(
+            role=Role.ROLE_USER,
+            message_id=uuid.uuid4().hex,
+            parts=[Part(text="What is 6 * 7?")],
+        )
+        (answer,) = [each async for each in agent.send_message(SendMessageRequest(message=asked))]
+    assert answer.task.status.state == TaskState.TASK_STATE_COMPLETED
+    assert "is 42" in str(answer.task.artifacts)
