@@ -8,7 +8,7 @@ PIP := $(RUN)/python -m pip --disable-pip-version-check install --quiet -c const
 LOCAL := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=1 LANGSMITH_TRACING=false
 PORT ?= 2024
 
-.PHONY: help setup demo test slow kills check lint types layers wheel bench serve clean
+.PHONY: help setup demo test slow kills check lint types layers wheel docs bench serve clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,7 +48,7 @@ slow: $(VENV)/.minilm ## Pass the tests that take long or need PyTorch
 kills: $(VENV)/.dev ## Kill plans 1,000 times on SQLite and 500 times on PostgreSQL
 	KILLS=1000 $(RUN)/pytest -n auto -m slow tests/nodes/test_execution_crash.py
 
-check: $(VENV)/.dev lint types layers wheel ## Lint, types, layers, wheel
+check: $(VENV)/.dev lint types layers wheel docs ## Lint, types, layers, wheel, docs
 
 lint: $(VENV)/.dev
 	$(RUN)/ruff format --check .
@@ -62,6 +62,9 @@ layers: $(VENV)/.dev
 
 wheel: $(VENV)/.dev ## Build the wheel, install it in a clean environment, import every module
 	$(RUN)/python .ci/wheel.py
+
+docs: $(VENV)/.dev ## Build the site of the docs into dist/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet
 
 bench: $(VENV)/.dev ## Run every benchmark
 	@for file in benchmarks/[a-z]*.py; do [ $$file = benchmarks/measure.py ] || $(RUN)/python $$file || exit 1; done

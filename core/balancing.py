@@ -36,7 +36,7 @@ _RANKS: Final = {name: rank for rank, name in enumerate(get_args(Priority))}
 class PoolOptions(TypedDict, total=False):
     """What a pool takes by keyword, each optional.
 
-    Args:
+    Attributes:
         most: How many agents there may be; 4 unless given.
         slots: How many calls an agent may have at once; 1 unless given.
         estimate: The load that an input means, above 0; each counts 1 unless given.

@@ -94,7 +94,7 @@ class CircuitBreaker:
     Raises:
         ConfigurationError: A number is not positive, or the URL is none.
 
-    Example:
+    Examples:
         >>> breaker = CircuitBreaker("search", failures=2)
         >>> for _ in range(2):
         ...     try:

@@ -95,7 +95,7 @@ def node(
 ) -> Node | Callable[[Callable[..., Any]], Node]:
     """Make a graph node of `async def step(state, config)`, or of a quick plain function.
 
-    Example:
+    Examples:
         >>> @node
         ... async def double(state, config):
         ...     return {"x": state["x"] * 2}

@@ -29,7 +29,7 @@ class DailyLedger:
     Raises:
         ConfigurationError: The URL names no place for it.
 
-    Example:
+    Examples:
         >>> from cogwork.core.budget_runs import open_budget
         >>> today = DailyLedger(Budget(max_cost=20.0), name="team")
         >>> with open_budget(Budget(max_cost=1.0), within=today):

@@ -60,7 +60,7 @@ def create_embeddings(
         UnknownNameError: No embeddings are called so.
         ConfigurationError: A key, a name, a package or a well-formed URL is missing.
 
-    Example:
+    Examples:
         >>> len(create_embeddings("static").embed_query("A cat sleeps."))
         256
     """

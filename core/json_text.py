@@ -34,7 +34,7 @@ def json_objects(text: str) -> Iterator[dict[str, Any]]:
     reasoning model thinks aloud, before `</think>`, is skipped. The time is linear in the
     length of the text, whatever it holds.
 
-    Example:
+    Examples:
         >>> list(json_objects('Here: {"a": [1, 2,]} as {asked}.'))
         [{'a': [1, 2]}]
     """
@@ -76,7 +76,7 @@ def misfits(value: Any, schema: dict[str, Any]) -> Iterator[str]:
     Looks at `type`, `enum`, `required`, `properties`, `items` and references to `$defs`;
     other keywords are guidance for the model.
 
-    Example:
+    Examples:
         >>> list(misfits({"n": "x"}, {"required": ["n", "m"], "properties": {"n": {"type": "integer"}}}))
         ['m: is missing', 'n: should be integer']
     """
@@ -89,7 +89,7 @@ def unkeepable(value: Any) -> str:
     Data may be nested 100 levels deep, and integers have 64 bits. The time is linear in the
     size of the value, however deep it is and whether or not it holds itself.
 
-    Example:
+    Examples:
         >>> unkeepable({"n": [1, 10**20]})
         'n: holds an integer of 67 bits; at most 64 can be kept'
     """

@@ -87,7 +87,7 @@ def create_chat_model(
         UnknownNameError: No provider is called so.
         ConfigurationError: A key, a name, a package or a well-formed URL is missing.
 
-    Example:
+    Examples:
         >>> create_chat_model("ollama:qwen3").model_name
         'qwen3'
     """
@@ -114,7 +114,7 @@ def describe_model(settings: Settings | None = None, model: str | ChatModel | No
     Raises:
         ConfigurationError: No model can be chosen.
 
-    Example:
+    Examples:
         >>> describe_model(Settings(), "ollama:qwen3")
         'ollama:qwen3 at http://localhost:11434/v1 (asked for by name)'
     """

@@ -59,7 +59,7 @@ class RateLimiter(BaseRateLimiter):
         ConfigurationError: A limit is not positive, none is given, a burst without
             `requests`, or the URL is none.
 
-    Example:
+    Examples:
         >>> limiter = RateLimiter("search", requests=2)
         >>> [limiter.acquire(blocking=False) for _ in range(3)]
         [True, True, False]

@@ -62,7 +62,7 @@ class Registry(Generic[T]):
         kind: What it holds, in the singular; it stands in error messages.
         group: Entry-point group through which other packages add to it.
 
-    Example:
+    Examples:
         >>> planners = Registry[object]("planner")
         >>> @planners.register("simple", description="One step per sentence.")
         ... class Simple: ...

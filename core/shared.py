@@ -60,7 +60,7 @@ def shared_values(url: str | None) -> SharedValues:
     Raises:
         ConfigurationError: The URL is none of these.
 
-    Example:
+    Examples:
         >>> values = shared_values(None)
         >>> def count(value, now):
         ...     value["n"] = value.get("n", 0) + 1

@@ -81,7 +81,7 @@ def to_ascii(graph: Drawable, *, xray: bool | int = False) -> str:
     Raises:
         ConfigurationError: `graph` has no topology.
 
-    Example:
+    Examples:
         ```
         START   ──▶ think
         think   ┄┄▶ act (tool calls) | END (answer)

@@ -95,7 +95,7 @@ def create_assistant(
             from a run: it names no user, or there is no store.
         ModelError: From a run: the model cannot be reached.
 
-    Example:
+    Examples:
         >>> from langgraph.store.memory import InMemoryStore
         >>> assistant = create_assistant("offline", store=InMemoryStore(), user="ada")
         >>> _ = assistant.invoke({"messages": "I live in Turin."})

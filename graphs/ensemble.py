@@ -134,7 +134,7 @@ def create_ensemble(
             the method refuses an answer.
         AgentError: From a run: every agent failed; each is named with why.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> ensemble = create_ensemble("offline", load_tools(["calculator"]))
         >>> done = ensemble.invoke({"messages": "What is 6 * 7?"})

@@ -157,7 +157,7 @@ def create_hierarchical_agent(
         PlanningError: From a run: there is neither a question nor a goal.
         ModelError: From a run: the model cannot be reached.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> agent = create_hierarchical_agent("offline", load_tools(["calculator"]))
         >>> done = agent.invoke({"messages": "Compute 6 * 7"})

@@ -147,7 +147,7 @@ def create_negotiation(
             carried out.
         ModelError: From a run: the model cannot be reached.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> net = create_negotiation("offline", load_tools(["calculator"]))
         >>> done = net.invoke({"messages": "Compute 6 * 7"})

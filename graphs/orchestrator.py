@@ -129,7 +129,7 @@ def create_orchestrator(
         PlanningError: From a run: there are no tasks, or they cannot be executed.
         ModelError: From a run: the model cannot be reached.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> desk = create_orchestrator("offline", load_tools(["calculator"]))
         >>> done = desk.invoke({"messages": "Compute 6 * 7"})

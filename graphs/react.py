@@ -144,7 +144,7 @@ def create_react_agent(
             not positive.
         ModelError: From a run: the model cannot be reached or answers nothing usable.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> agent = create_react_agent("offline", load_tools(["calculator"]))
         >>> agent.invoke({"messages": "What is 6 * 7?"})["messages"][-1].text

@@ -126,7 +126,7 @@ def create_reflexion_agent(
             score.
         ModelError: From a run: the model cannot be reached.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> agent = create_reflexion_agent("offline", load_tools(["calculator"]))
         >>> done = agent.invoke({"messages": "What is 6 * 7?"})

@@ -67,7 +67,7 @@ def create_state_machine(
         AgentError: From a run: an event or a target is not declared for the state that the
             machine is in, which the message names; or one call took all its super-steps.
 
-    Example:
+    Examples:
         >>> door = Machine(
         ...     initial="shut",
         ...     states=["shut", "open"],

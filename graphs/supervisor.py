@@ -141,7 +141,7 @@ def create_supervisor(
             model is unknown or cannot call tools, or a limit is impossible.
         ModelError: From a run: the supervisor's model cannot be reached.
 
-    Example:
+    Examples:
         >>> from cogwork.graphs import create_react_agent
         >>> from cogwork.tools import load_tools
         >>> clerk = create_react_agent("offline", load_tools(["calculator"]), name="clerk")

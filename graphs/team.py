@@ -141,7 +141,7 @@ def create_team(
         PlanningError: From a run: nobody can do a part, or the parts cannot be executed.
         ModelError: From a run: the model cannot be reached.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> team = create_team("offline", load_tools(["calculator"]))
         >>> done = team.invoke({"messages": "Compute 6 * 7"})

@@ -100,7 +100,7 @@ def hierarchical(answers: Sequence[Answer], how: Mapping[str, Any] | None = None
     Raises:
         ConfigurationError: A value has no components, or a method refuses it.
 
-    Example:
+    Examples:
         >>> said = [Answer("a", {"buy": True, "at": 9.0}), Answer("b", {"buy": True, "at": 11.0})]
         >>> hierarchical(said).value
         {'at': 10.0, 'buy': True}

@@ -145,7 +145,7 @@ def vote(answers: Sequence[Answer], *, weighted: bool = True, quorum: float = 0.
     Language Models; Condorcet (1785), Essai sur l'application de l'analyse, on why many
     independent judges that are more often right than wrong are right together.
 
-    Example:
+    Examples:
         >>> said = [Answer("a", "Paris"), Answer("b", "paris."), Answer("c", "Rome", 0.5)]
         >>> vote(said).value, vote(said).agreement
         ('Paris', 0.8)
@@ -217,7 +217,7 @@ def weighted_mean(answers: Sequence[Answer], *, tolerance: float | None = None) 
 
     Source: Galassi et al., GNU Scientific Library, "Weighted Samples".
 
-    Example:
+    Examples:
         >>> weighted_mean([Answer("a", 10, 0.75), Answer("b", 14, 0.25)]).value
         11.0
     """

@@ -64,7 +64,7 @@ def normalized(value: Any) -> str | None:
     mapping has them. Not folded: leading zeros ("007"), superscripts, brackets, the capitals
     of short words beside digits ("5 mW"). NaN and infinity are no answer.
 
-    Example:
+    Examples:
         >>> normalized("1,000") == normalized(1e3), normalized("Yes.") == normalized(" yes")
         (True, True)
     """

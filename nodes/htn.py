@@ -73,7 +73,7 @@ def plan_htn(
             method at the deepest point that was reached, and what else was tried.
         ConfigurationError: A task is unknown, or a fact is none.
 
-    Example:
+    Examples:
         >>> domain = Domain(
         ...     [Operator("walk", ("?a", "?b"), [("at", "?a")], [("at", "?b")], [("at", "?a")])],
         ...     [Method("go", ("?b",), [("at", "?a")], [("walk", "?a", "?b")])],

@@ -166,7 +166,7 @@ def split_budget(total: float, weights: Mapping[str, float]) -> dict[str, float]
     Raises:
         ConfigurationError: A number is negative or not finite.
 
-    Example:
+    Examples:
         >>> split_budget(100, {"think": 1, "do": 3})
         {'think': 25.0, 'do': 75.0}
     """

@@ -67,7 +67,7 @@ def expected_utility(
     Raises:
         ConfigurationError: A number is missing or impossible; all faults are named.
 
-    Example:
+    Examples:
         >>> expected_utility({"bet": {"probability": 0.5, "value": 10, "cost": 2}})[0].score
         3.0
     """
@@ -104,7 +104,7 @@ def weighted_sum(
     Raises:
         ConfigurationError: A number is missing or impossible, or cannot be scaled so.
 
-    Example:
+    Examples:
         >>> criteria = [Criterion("speed"), Criterion("price", kind="cost")]
         >>> cars = {"slow": {"speed": 100, "price": 10}, "fast": {"speed": 200, "price": 40}}
         >>> [(each.option, each.score) for each in weighted_sum(cars, criteria, scale="max")]

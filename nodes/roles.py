@@ -209,7 +209,7 @@ def assign_roles(
             team.
         ModelError: The embeddings cannot be had.
 
-    Example:
+    Examples:
         >>> roles = [Role(name="cook", capabilities=("cook meals",))]
         >>> found, gaps = assign_roles(
         ...     [Requirement(id="soup", description="Make a soup", capability="cook")], roles

@@ -71,6 +71,15 @@ def test_every_link_leads_somewhere(path):
             assert anchor in anchors(goal), f"{target}#{anchor}"
 
 
+@pytest.mark.parametrize("folder", ["graphs", "memory", "nodes", "tools"])
+def test_the_reference_has_every_public_name(folder):
+    package = importlib.import_module(f"cogwork.{folder}")
+    pages = "".join(path.read_text() for path in ROOT.glob("docs/reference/*.md"))
+    modules = set(re.findall(r"^::: (\S+)", pages, re.MULTILINE))
+    told = {name for module in modules for name in importlib.import_module(module).__all__}
+    assert set(package.__all__) <= told
+
+
 @pytest.mark.parametrize("name", ["react", "plan"])
 def test_the_picture_of_the_graph_is_the_graph(name):
     drawn = fresh.run("show", name, "--format", "svg").stdout

@@ -160,7 +160,7 @@ def tool(
     Raises:
         ConfigurationError: A declared value is impossible.
 
-    Example:
+    Examples:
         >>> @tool(effect="read", network=False, timeout=5)
         ... def word_count(text: str) -> int:
         ...     '''Count the words of a text.'''

@@ -68,7 +68,7 @@ class ToolRegistry(Registry[BaseTool]):
         ConfigurationError: Something is no tool.
         DuplicateNameError: Two tools have one name.
 
-    Example:
+    Examples:
         >>> registry = ToolRegistry()
         >>> @registry.tool(effect="read")
         ... def weather(city: str) -> str:

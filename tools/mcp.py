@@ -101,7 +101,7 @@ async def open_mcp_tools(
         ConfigurationError: As for `load_mcp_tools`.
         ToolError: A server cannot be reached.
 
-    Example:
+    Examples:
         ```python
         async with open_mcp_tools({"files": {"command": "mcp-files"}}) as tools:
             agent = create_react_agent(model, tools)

@@ -48,7 +48,7 @@ class OfflineChatModel(BaseChatModel):
         max_tokens: At most this many tokens, as estimated, are answered.
         stop: Texts at which an answer ends.
 
-    Example:
+    Examples:
         >>> OfflineChatModel().invoke("Who are you?").content[:45]
         "I am cogwork's rule-based offline model: I fo"
     """

@@ -124,7 +124,7 @@ def choose_template(goal: str, templates: Mapping[str, Template] = TEMPLATES) ->
         goal: In plain words.
         templates: To choose from.
 
-    Example:
+    Examples:
         >>> choose_template("Write an essay on the history of data")
         'writing'
     """
