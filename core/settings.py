@@ -6,30 +6,30 @@ YAML file, defaults. Strings in the file may refer to the environment:
     model: openai:${MODEL:-gpt-5-mini}  # the default is for unset or empty
     api_key: ${COMPANY_KEY}             # unset is an error; $${ is a literal ${
     fallbacks: [ollama:qwen3]
+
+What is wrong in the file is named by key and line.
 """
 
 import os
-import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cogwork.core.errors import ConfigurationError, redact
 from cogwork.core.registry import nearest
+from cogwork.core.settings_file import expand_home, read_settings_file
 
 __all__ = ["Settings", "load_settings"]
 
 _PREFIX = "COGWORK_"
-_DEFAULT_FILE = "cogwork.yaml"
 _EXPECTED = {  # pydantic's kinds of fault, in plain words
+    "dict_type": "a mapping of keys to values",
     "float_parsing": "a number",
     "float_type": "a number",
     "int_from_float": "a whole number",
@@ -42,24 +42,12 @@ _EXPECTED = {  # pydantic's kinds of fault, in plain words
 }
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
-_REFERENCE = re.compile(
-    r"\$\$\{"  # an escaped ${
-    r"|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}"
-    r"|(?P<malformed>\$\{)"
-)
 
 
 def _split(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
-
-
-def _expand_home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"a path whose home folder exists ({error})") from None
 
 
 def _key(variable: str) -> SecretStr | None:
@@ -103,6 +91,8 @@ class Settings(BaseSettings):
             an environment variable they are JSON.
         audit_log: The file in which runs of the command line and the server note their calls.
         audit_key: Makes the log's hashes unforgeable (see `cogwork.tools.audit`).
+        log: "json" writes logs as JSON to standard error (see `cogwork.core.logs`).
+        log_level: From which level on.
         serper_api_key: For `cogwork.tools.search`; falls back to `SERPER_API_KEY`.
         tavily_api_key: Falls back to `TAVILY_API_KEY`.
         semantic_scholar_api_key: Falls back to `SEMANTIC_SCHOLAR_API_KEY`.
@@ -127,12 +117,14 @@ class Settings(BaseSettings):
     checkpointer: str = "sqlite:///.cogwork/checkpoints.sqlite"
     store: str = ".cogwork/memory"
     tasks: str = "sqlite:///.cogwork/tasks.sqlite"
-    root: Annotated[Path, AfterValidator(_expand_home)] = Path()
+    root: Annotated[Path, AfterValidator(expand_home)] = Path()
     max_steps: Annotated[int, _Number, Field(ge=1)] = 10
     tool_timeout: Seconds = 60
     policy: dict[str, Any] = {}
-    audit_log: Annotated[Path, AfterValidator(_expand_home)] = Path(".cogwork/audit.jsonl")
+    audit_log: Annotated[Path, AfterValidator(expand_home)] = Path(".cogwork/audit.jsonl")
     audit_key: SecretStr | None = None
+    log: Literal["json"] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     serper_api_key: SecretStr | None = Field(default_factory=partial(_key, "SERPER_API_KEY"))
     tavily_api_key: SecretStr | None = Field(default_factory=partial(_key, "TAVILY_API_KEY"))
     semantic_scholar_api_key: SecretStr | None = Field(
@@ -158,150 +150,42 @@ def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
             unknown, of the wrong type, or refer to variables that are not set. All
             faults of the last kind are named at once.
     """
-    file = _read_file(path)
+    file = read_settings_file(path)
     environment = EnvSettingsSource(Settings)()
-    origins = {
-        **{key: f"{file.name}, line {line}" for key, line in file.lines.items()},
-        **{key: f"environment variable {_PREFIX}{key.upper()}" for key in environment},
-        **dict.fromkeys(overrides, "keyword argument"),
-    }
     given = {**file.values, **environment, **overrides}
     shown = {**file.raw, **environment, **overrides}
-    faults = [*file.faults, *_unknown(given, origins)]
+
+    def origin(*path: str | int) -> str:
+        if path[0] in overrides:
+            return "keyword argument"
+        if path[0] in environment:
+            return f"environment variable {_PREFIX}{str(path[0]).upper()}"
+        return f"{file.name}, line {file.line(*path)}"
+
+    faults = [*file.faults, *_unknown(given, origin)]
     try:
         settings = Settings(**{key: given[key] for key in given if key in Settings.model_fields})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-        faults += [_fault(detail, shown, origins) for detail in details]
+        faults += [_fault(detail, shown, origin) for detail in details]
     if faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         raise ConfigurationError(f"{count} wrong: " + "; ".join(faults), details={"faults": faults})
     return settings
 
 
-def _unknown(given: Iterable[str], origins: Mapping[str, str]) -> Iterator[str]:
+def _unknown(given: Iterable[str], origin: Callable[..., str]) -> Iterator[str]:
     known = list(Settings.model_fields)
     for key in given:
         if key not in known:
-            yield f"'{key}' ({origins[key]}) is no setting, {nearest(key, known)}"
+            yield f"'{key}' ({origin(key)}) is no setting, {nearest(key, known)}"
 
 
-def _fault(detail: ErrorDetails, shown: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+def _fault(detail: ErrorDetails, shown: Mapping[str, Any], origin: Callable[..., str]) -> str:
     key = str(detail["loc"][0])
     message = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = _EXPECTED.get(detail["type"], message)
     # reprlib looks only so far into a value, which YAML's aliases can make astronomic.
     value = "***" if key.endswith("_key") else redact(_SHORT.repr(shown[key]))
     path = ".".join(str(part) for part in detail["loc"])
-    return f"{path} is {value} ({origins[key]}), expected {expected}"
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One YAML file: its values with and without references replaced."""
-
-    name: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    raw: dict[str, Any] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-    def add(self, key: str, value: Any, line: int) -> None:
-        if key in self.lines:
-            self.faults.append(
-                f"'{key}' is given twice ({self.name}, lines {self.lines[key]} and {line})"
-            )
-        self.lines[key], self.raw[key] = line, value
-        try:
-            self.values[key] = (
-                [_expand(item) for item in value] if isinstance(value, list) else _expand(value)
-            )
-        except ConfigurationError as error:
-            self.faults.append(f"{key} ({self.name}, line {line}) {error}")
-
-
-def _expand(value: Any) -> Any:
-    """Replace the references to the environment in a text."""
-    return _REFERENCE.sub(_resolve, value) if isinstance(value, str) else value
-
-
-def _resolve(match: re.Match[str]) -> str:
-    if match["malformed"]:
-        raise ConfigurationError(
-            "holds a '${' that starts no reference; "
-            "write ${NAME}, ${NAME:-default}, or $${ for the two characters"
-        )
-    name, default = match["name"], match["default"]
-    if name is None:
-        return "${"
-    value = os.environ.get(name)
-    if default is not None:
-        return value or default
-    if value is None:
-        raise ConfigurationError(
-            f"needs the environment variable '{name}', which is not set; "
-            f"set it or write ${{{name}:-default}}"
-        )
-    return value
-
-
-def _read_file(path: str | Path | None) -> _File:
-    chosen = path or os.environ.get(f"{_PREFIX}CONFIG")
-    try:
-        file = _expand_home(Path(chosen or _DEFAULT_FILE))
-    except ValueError as error:
-        raise ConfigurationError(f"the settings file '{chosen}' should be {error}") from error
-    if not chosen and not file.exists():
-        return _File()
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(
-            f"the settings file '{file}' cannot be read: {error.strerror}; correct the path"
-            + ("" if path else f", or unset {_PREFIX}CONFIG")
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            f"the settings file '{file}' is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
-    return _parse(text, str(file))
-
-
-def _parse(text: str, name: str) -> _File:
-    file = _File(name)
-    try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        if root is None or root.tag == "tag:yaml.org,2002:null":
-            return file
-        if not isinstance(root, yaml.MappingNode):
-            raise ConfigurationError(
-                f"{name}, line {root.start_mark.line + 1}: this holds no settings; "
-                "write one 'key: value' line for each"
-            )
-        for key, value in root.value:
-            _add(file, loader, key, value)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigurationError(
-            f"{name}{where}: not valid YAML: {redact(error.problem or 'unreadable')}"
-        ) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
-        raise ConfigurationError(
-            f"{name}, line {line}, column {column}: not valid YAML: {error.reason}"
-        ) from None
-    except RecursionError:
-        raise ConfigurationError(f"{name}: not valid YAML: nested too deeply") from None
-    return file
-
-
-def _add(file: _File, loader: yaml.SafeLoader, key: yaml.Node, value: yaml.Node) -> None:
-    line = key.start_mark.line + 1
-    name = str(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping as key"
-    try:
-        file.add(name, loader.construct_object(value, deep=True), line)
-    except ValueError as error:  # what looks like a date or a number and is none
-        file.faults.append(f"{name} ({file.name}, line {line}) cannot be read: {error}")
+    return f"{path} is {value} ({origin(*detail['loc'])}), expected {expected}"

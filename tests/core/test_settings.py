@@ -45,6 +45,8 @@ def test_defaults_need_no_file_and_no_environment():
         "policy": {},
         "audit_log": Path(".cogwork/audit.jsonl"),
         "audit_key": None,
+        "log": None,
+        "log_level": "INFO",
         "serper_api_key": None,
         "tavily_api_key": None,
         "semantic_scholar_api_key": None,
@@ -112,6 +114,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "POLICY": '{"default": "deny"}',
         "AUDIT_LOG": "audit.jsonl",
         "AUDIT_KEY": "secret",
+        "LOG": "json",
+        "LOG_LEVEL": "DEBUG",
         "SERPER_API_KEY": "s",
         "TAVILY_API_KEY": "t",
         "SEMANTIC_SCHOLAR_API_KEY": "p",
@@ -177,6 +181,42 @@ def test_malformed_reference_is_refused(file, text):
     assert "model (cogwork.yaml, line 1) holds a '${' that starts no reference" in wrong()
 
 
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known(file):
+    file.write_text("# a comment\n\nmodel: x\nmax_step: 5\n")
+
+    assert "'max_step' (cogwork.yaml, line 4) is no setting, did you mean 'max_steps' " in wrong()
+
+
+def test_what_is_wrong_within_a_value_is_named_with_its_own_line(file):
+    file.write_text("fallbacks:\n  - a\n  - 3\n  - ${ABSENT}\n")
+    assert "fallbacks.2 (cogwork.yaml, line 4) needs the environment variable 'ABSENT'" in wrong()
+    file.write_text("fallbacks:\n  - a\n  - 3\n")
+    assert "fallbacks.1 is ['a', 3] (cogwork.yaml, line 3), expected text" in wrong()
+
+
+def test_references_are_replaced_within_mappings_too(file, monkeypatch):
+    monkeypatch.setenv("PARTNER", "example.com")
+    rules = "policy:\n  rules:\n    - {then: deny, tool: send, args: {to: '${PARTNER}'}}\n"
+    file.write_text(rules)
+    assert load_settings().policy["rules"][0]["args"] == {"to": "example.com"}
+    monkeypatch.delenv("PARTNER")
+    message = wrong()
+    assert "policy.rules.0.args.to (cogwork.yaml, line 3) needs the environment" in message
+    assert "'PARTNER'" in message
+
+
+def test_a_key_that_is_given_twice_within_a_value_is_named_with_its_line(file):
+    file.write_text("policy:\n  rules:\n    - then: deny\n      then: allow\n")
+    assert "'then' in policy.rules.0 is given twice (cogwork.yaml, lines 3 and 4)" in wrong()
+
+
+def test_aliases_that_multiply_are_read_at_once(file):
+    levels = ["a0: &a0 [x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    file.write_text("policy:\n" + "".join(f"  {level}\n" for level in levels))
+    assert load_settings().policy["a0"] == ["x", "x"]
+
+
 def test_all_faults_are_named_at_once_with_their_origin(file, monkeypatch):
     monkeypatch.setenv("COGWORK_MAX_STEPS", "many")
     file.write_text("modle: x\ntimeout: soon\nbase_url: ${ABSENT}\nroot: 5\nfallbacks: [a, 3]\n")
@@ -218,6 +258,9 @@ def test_duplicate_key_is_named_with_both_lines(file):
         ("model: {a: 1}", "text"),
         ("base_url: localhost:11434", "a URL that starts with http:// or https://"),
         ("fallbacks: {a: 1}", "a list"),
+        ("log: xml", "'json'"),
+        ("log_level: loud", "'DEBUG', 'INFO'"),
+        ("policy: [1]", "a mapping"),
         ("root: ~no-such-person/x", "a path whose home folder exists"),
         ("model: 2024-13-45", "month must be in 1..12"),
     ],
