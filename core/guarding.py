@@ -4,9 +4,10 @@ A copy is what the original is: tools can be bound to it, it streams, it is one 
 Calls that a model makes to itself on the way go through once.
 """
 
+import contextlib
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -17,7 +18,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 
 from cogwork.core.errors import ConfigurationError
 
-__all__ = ["Call", "Guard", "guarded"]
+__all__ = ["Call", "Guard", "guarded", "with_methods"]
 
 T = TypeVar("T")
 _OF_MODELS: Final = (
@@ -91,6 +92,12 @@ def guarded(thing: T, guard: Guard) -> T:
         # What is not its own, LangChain has to see that it has not.
         if getattr(kind, name, None) is not getattr(base, name, None)
     }
+    return with_methods(thing, methods)
+
+
+def with_methods(thing: T, methods: Mapping[str, Any]) -> T:
+    """Return a copy of a pydantic object, of a class that is its own but for these methods."""
+    kind: type[Any] = type(thing)
     own = {**methods, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
     made = cast("Any", thing).model_copy()
     made.__class__ = cast("Any", type(kind))(kind.__name__, (kind,), own)
@@ -111,7 +118,11 @@ def _around(function: Callable[..., Any], guard: Guard, thing: Any = None) -> Ca
         made = _awaited(function, guard, call)
     else:
         made = _plain(function, guard, call)
-    return functools.wraps(function)(made)
+    made = functools.wraps(function)(made)
+    # LangChain asks a model for it at each call, and to make it anew takes longer than the guard.
+    with contextlib.suppress(TypeError, ValueError):
+        made.__signature__ = inspect.signature(function)  # type: ignore[attr-defined] # as functions may have
+    return made
 
 
 def _plain(function: Callable[..., Any], guard: Guard, called: Any) -> Callable[..., Any]:

@@ -1,29 +1,21 @@
 """A cache for tools that only read: bounded, with a time to live, and one call for many askers."""
 
-import asyncio
 import copy
-import hashlib
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import date, timedelta, timezone
-from datetime import time as time_of_day
-from decimal import Decimal
-from enum import Enum
-from fractions import Fraction
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
-from pathlib import PurePath
-from typing import Any, Final, TypeAlias, TypeVar
-from uuid import UUID
+from typing import Any, TypeVar
 
 from langchain_core.tools import StructuredTool
-from pydantic import BaseModel, SecretBytes, SecretStr
+from langgraph.errors import GraphBubbleUp
 
-from cogwork.core.errors import ConfigurationError
+from cogwork.core.cache_info import CacheInfo
+from cogwork.core.caching import Key, Limits, as_is, open_cache
+from cogwork.core.errors import BudgetError, ConfigurationError
+from cogwork.core.fingerprint import fingerprint
+from cogwork.core.single_flight import SingleFlight
 from cogwork.tools.base import spec_of
 from cogwork.tools.quick import reads_more
 from cogwork.tools.taint import has_read, reading
@@ -31,28 +23,6 @@ from cogwork.tools.taint import has_read, reading
 __all__ = ["CacheInfo", "ToolCache"]
 
 SomeTool = TypeVar("SomeTool", bound=StructuredTool)
-_Key: TypeAlias = tuple["_Body", "_Body", bytes]
-_FAITHFUL: Final = (  # whose repr tells all that they are
-    *(type(None), bool, int, float, str, bytes, Enum, date, time_of_day, timedelta, timezone),
-    *(Decimal, Fraction, UUID, PurePath),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CacheInfo:
-    """What a cache has done.
-
-    Attributes:
-        hits: Calls that were answered from it.
-        misses: Calls that were made.
-        coalesced: Calls that waited for the same call of another.
-        entries: Results that it holds.
-    """
-
-    hits: int
-    misses: int
-    coalesced: int
-    entries: int
 
 
 class ToolCache:
@@ -64,172 +34,180 @@ class ToolCache:
     Args:
         ttl: Seconds for which a result holds; None for as long as there is room.
         max_entries: Results that are kept; the one that was not used for longest goes first.
+        max_bytes: What they may take together in a file; None for no such limit.
+        url: Where they are kept: `sqlite:///file`, which processes share and which holds plain
+            JSON only, or None for this process.
 
     Raises:
-        ConfigurationError: A limit is not positive.
+        ConfigurationError: A limit is not positive, or the URL is none.
+        MemoryStoreError: The file cannot be opened.
 
-    Example:
+    Examples:
         >>> from cogwork.tools import load_tools
         >>> cache = ToolCache(ttl=60)
         >>> (calculator,) = map(cache.wrap, load_tools("calculator"))
         >>> calculator.invoke({"expression": "6 * 7"}), calculator.invoke({"expression": "6 * 7"})
         ('42', '42')
-        >>> cache.info()
-        CacheInfo(hits=1, misses=1, coalesced=0, entries=1)
+        >>> cache.info().hits, cache.info().misses
+        (1, 1)
     """
 
-    def __init__(self, *, ttl: float | None = 300.0, max_entries: int = 1_000) -> None:
-        for name, limit in (("ttl", ttl), ("max_entries", max_entries)):
-            if limit is not None and not limit > 0:
-                raise ConfigurationError(f"{name} is {limit}; it must be more than 0")
-        self._ttl = ttl
-        self._max = max_entries
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, tuple[float, _Call]] = OrderedDict()
-        self._running: dict[tuple[str, _Key], _Call] = {}
-        self._hits = self._misses = self._coalesced = 0
+    def __init__(
+        self,
+        *,
+        ttl: float | None = 300.0,
+        max_entries: int = 1_000,
+        max_bytes: int | None = None,
+        url: str | None = None,
+    ) -> None:
+        if max_bytes is not None and url is None:
+            raise ConfigurationError(
+                "max_bytes bounds a file, and objects in memory have no such size; give a url, "
+                "or max_entries alone"
+            )
+        self._kept = open_cache(url, "tools", Limits(ttl, max_entries, max_bytes))
+        self._is_file = url is not None
+        self._load = _from_json if self._is_file else as_is
+        self._flights: SingleFlight[_Outcome] = SingleFlight(self._kept.note_coalesced)
 
-    def wrap(self, tool: SomeTool) -> SomeTool:
+    def wrap(self, tool: SomeTool, *, name: str | None = None) -> SomeTool:
         """Return a copy of a tool that asks this cache first.
 
         Args:
             tool: Of functions whose result depends on the model's arguments alone. Copies
                 of a tool share their results; tools made anew, such as those of another
                 root folder, do not. Arguments that cannot be told apart are not cached.
+            name: What tools share their results by instead. A file needs one, for nothing
+                else is the same in the next process: choose another for each root, database
+                or account.
 
         Raises:
-            ConfigurationError: It changes something, or its result depends on more.
+            ConfigurationError: It changes something, its result depends on more, or a name
+                is missing.
         """
         _check(tool)
+        if name is None and self._is_file:
+            raise ConfigurationError(
+                f"'{tool.name}' needs a name to be found again in a file: "
+                f"wrap({tool.name}, name=…), another for each root, database or account"
+            )
+        space = json.dumps([tool.name, name]) if name else (_Body(tool.func), _Body(tool.coroutine))
         changes: dict[str, Any] = {}
         if tool.func is not None:
-            changes["func"] = self._wrapped(tool, tool.func)
+            changes["func"] = self._wrapped(space, tool.func)
         if tool.coroutine is not None:
-            changes["coroutine"] = self._wrapped_async(tool, tool.coroutine)
+            changes["coroutine"] = self._wrapped_async(space, tool.coroutine)
         return tool.model_copy(update=changes)
 
     def info(self) -> CacheInfo:
         """Return what it has done so far."""
-        with self._lock:
-            return CacheInfo(self._hits, self._misses, self._coalesced, len(self._kept))
+        return self._kept.info()
 
     def clear(self) -> None:
         """Forget all results."""
-        with self._lock:
-            self._kept.clear()
+        self._kept.clear()
 
-    def _wrapped(self, tool: StructuredTool, function: Callable[..., Any]) -> Callable[..., Any]:
+    def close(self) -> None:
+        """Close its file; it is opened again when it is needed."""
+        self._kept.close()
+
+    def _wrapped(self, space: Any, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def cached(**args: Any) -> Any:
-            key = _key(tool, args)
+            key = _key(space, args)
             if key is None:
                 return function(**args)
-            while True:
-                call, is_mine = self._find(key, "sync")
-                if is_mine:
-                    with self._making(key, call):
-                        with call.noting():
-                            result = function(**args)
-                        call.future.set_result(result)
-                with suppress(CancelledError):  # whoever made it was cut off: make it here
-                    return call.result()
+
+            def make() -> _Outcome:
+                if (found := self._kept.get(key, self._load)) is not None:
+                    return found  # type: ignore[no-any-return] # it is what was put
+                outcome = _Outcome()
+                with outcome.noting():
+                    outcome.value = function(**args)
+                if (data := self._data(outcome)) is not None:
+                    self._kept.put(key, data)
+                return outcome
+
+            kept = self._kept.get(key, self._load, count_miss=False)
+            return (kept or self._flights.run(key, make)).given()
 
         return cached
 
     def _wrapped_async(
-        self, tool: StructuredTool, function: Callable[..., Awaitable[Any]]
+        self, space: Any, function: Callable[..., Awaitable[Any]]
     ) -> Callable[..., Awaitable[Any]]:
         @wraps(function)
         async def cached(**args: Any) -> Any:
-            key = _key(tool, args)
+            key = _key(space, args)
             if key is None:
                 return await function(**args)
-            while True:
-                call, is_mine = self._find(key, "async")
-                if is_mine:
-                    with self._making(key, call):
-                        with call.noting():
-                            result = await function(**args)
-                        call.future.set_result(result)
-                if not call.future.done():
-                    ended = asyncio.wrap_future(call.future)
-                    ended.add_done_callback(_seen)
-                    await asyncio.wait([ended])
-                with suppress(CancelledError):
-                    return call.result()
+
+            async def make() -> _Outcome:
+                if (found := await self._kept.aget(key, self._load)) is not None:
+                    return found  # type: ignore[no-any-return] # it is what was put
+                outcome = _Outcome()
+                with outcome.noting():
+                    outcome.value = await function(**args)
+                if (data := self._data(outcome)) is not None:
+                    await self._kept.aput(key, data)
+                return outcome
+
+            kept = await self._kept.aget(key, self._load, count_miss=False)
+            return (kept or await self._flights.arun(key, make)).given()
 
         return cached
 
-    def _find(self, key: _Key, way: str) -> tuple["_Call", bool]:
-        """The call of this key, finished or running; and whether the asker is to make it.
-
-        Synchronous and async calls do not wait for each other, which could block a loop.
-        """
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None and (self._ttl is None or time.monotonic() < kept[0] + self._ttl):
-                self._kept.move_to_end(key)
-                self._hits += 1
-                return kept[1], False
-            if (running := self._running.get((way, key))) is not None:
-                self._coalesced += 1
-                return running, False
-            self._misses += 1
-            call = self._running[way, key] = _Call(way)
-            return call, True
-
-    @contextmanager
-    def _making(self, key: _Key, call: "_Call") -> Iterator[None]:
-        """Tell those who wait how the call ended, and keep its result."""
+    def _data(self, outcome: "_Outcome") -> Any:
+        """What is kept of it; None of a failure, and of what a file cannot hold."""
+        if outcome.error is not None:
+            return None
+        if not self._is_file:
+            return outcome
         try:
-            yield
-        except Exception as error:  # noqa: BLE001 - raised for each who asked
-            self._over(key, call)
-            call.future.set_exception(error)
-        except BaseException:
-            self._over(key, call)
-            call.future.cancel()
-            raise
-        else:
-            self._over(key, call, keep=True)
-
-    def _over(self, key: _Key, call: "_Call", *, keep: bool = False) -> None:
-        with self._lock:
-            del self._running[call.way, key]
-            if keep:
-                self._kept[key] = (time.monotonic(), call)
-                self._kept.move_to_end(key)
-                while len(self._kept) > self._max:
-                    self._kept.popitem(last=False)
+            told = json.dumps(outcome.value)
+        except (TypeError, ValueError, RecursionError) as error:
+            self._kept.note_failed(f"a file holds plain JSON only: {error}")
+            return None
+        if fingerprint(json.loads(told)) != fingerprint(outcome.value):
+            self._kept.note_failed("a file holds plain JSON only, without tuples or other keys")
+            return None
+        return json.dumps({"value": outcome.value, "read": sorted(outcome.read)}).encode()
 
 
-def _seen(ended: "asyncio.Future[Any]") -> None:
-    """Take note of a failure, which is raised from the call itself; else asyncio complains."""
-    if not ended.cancelled():
-        ended.exception()
+@dataclass(slots=True)
+class _Outcome:
+    """What a call gave or raised, and the untrusted sources that it read."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Call:
-    way: str
-    future: Future[Any] = field(default_factory=Future)
-    read: set[str] = field(default_factory=set)
+    value: Any = None
+    error: Exception | None = None
+    read: frozenset[str] = frozenset()
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Note the untrusted sources that are read, also when it fails."""
+        """Note what is read, also when it fails, and the failure."""
         with reading(()) as found:
             try:
                 yield
+            except (GraphBubbleUp, BudgetError):  # of the caller's run, not of the call
+                raise
+            except Exception as error:  # noqa: BLE001 - raised for each who asked
+                self.error = error
             finally:
-                self.read.update(found)
+                self.read = frozenset(found)
 
-    def result(self) -> Any:
-        """Wait for what it gives or raises; whoever asks has read what was read for it."""
-        try:
-            return copy.deepcopy(self.future.result())
-        finally:
-            has_read(*self.read)
+    def given(self) -> Any:
+        """Return or raise it; whoever asks has read what was read for it."""
+        has_read(*self.read)
+        if self.error is not None:
+            raise self.error
+        return copy.deepcopy(self.value)
+
+
+def _from_json(data: bytes) -> _Outcome:
+    found = json.loads(data)
+    if set(found) != {"value", "read"} or not all(isinstance(each, str) for each in found["read"]):
+        raise ValueError("it is no result of a tool")
+    return _Outcome(found["value"], read=frozenset(found["read"]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,33 +223,10 @@ class _Body:
         return id(self.function)
 
 
-def _key(tool: StructuredTool, args: dict[str, Any]) -> _Key | None:
+def _key(space: Any, args: dict[str, Any]) -> Key | None:
     """What names a call; None when its arguments cannot be told apart from others."""
-    try:
-        told = repr(_told(args)).encode("utf-8", "surrogatepass")
-    except (TypeError, RecursionError):
-        return None
-    return _Body(tool.func), _Body(tool.coroutine), hashlib.sha256(told).digest()
-
-
-def _told(value: Any) -> tuple[str, Any]:
-    """A value as texts and tuples of them, of which no two values have the same."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if isinstance(value, _FAITHFUL):
-        return kind, repr(value)
-    if isinstance(value, SecretStr | SecretBytes):  # whose repr hides what they hold
-        return kind, repr(value.get_secret_value())
-    if isinstance(value, Mapping):
-        return kind, sorted((_told(name), _told(each)) for name, each in value.items())
-    if isinstance(value, list | tuple):
-        return kind, [_told(each) for each in value]
-    if isinstance(value, set | frozenset):
-        return kind, sorted(_told(each) for each in value)
-    if isinstance(value, BaseModel):
-        return kind, [(name, _told(each)) for name, each in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return kind, [(each.name, _told(getattr(value, each.name))) for each in fields(value)]
-    raise TypeError(f"values of {kind} cannot be told apart")
+    told = fingerprint(args)
+    return None if told is None else (space, told.hex())
 
 
 def _check(tool: StructuredTool) -> None:

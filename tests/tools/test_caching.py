@@ -76,7 +76,7 @@ def test_same_arguments_are_read_once(source: Source):
     assert look.invoke({"size": 1, "what": "a"}) == first
     assert look.invoke({"what": "a", "size": 2}) != first
     assert source.read == [("a", 1), ("a", 2)]
-    assert cache.info() == CacheInfo(hits=2, misses=2, coalesced=0, entries=2)
+    assert cache.info() == CacheInfo(hits=2, misses=2, entries=2)
 
 
 def test_results_are_not_shared(source: Source):
@@ -94,7 +94,7 @@ def test_least_recently_used_result_goes_first(source: Source):
 
 def test_result_holds_for_its_time(source: Source, monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
-    monkeypatch.setattr("cogwork.tools.caching.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("cogwork.core.caching.time.monotonic", lambda: now[0])
     look = source.tool(ToolCache(ttl=10))
     for now[0] in (0.0, 9.9, 10.1, 20.0):
         look.invoke({"what": "a"})
@@ -383,3 +383,8 @@ def test_a_failure_that_was_told_to_all_is_not_complained_of(source: Source):
     asyncio.run(ask())
     gc.collect()
     assert not complaints
+
+
+def test_objects_in_memory_have_no_bytes_to_bound():
+    with pytest.raises(ConfigurationError, match="max_bytes bounds a file"):
+        ToolCache(max_bytes=1_000)
