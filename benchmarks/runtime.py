@@ -1,4 +1,4 @@
-"""What limits cost: a ledger, a circuit breaker and a rate limiter around a ReAct step.
+"""What limits cost: a ledger, a circuit breaker, a rate limiter and metrics of a ReAct step.
 
 A scripted model that answers at once and a trivial tool, so that all that is measured is
 the framework. CPU time of the process; medians of interleaved rounds.
@@ -18,6 +18,7 @@ from react import ASK, Instant, aecho, echo
 from cogwork.core.breaker import CircuitBreaker
 from cogwork.core.budget import Budget
 from cogwork.core.budget_runs import with_budget
+from cogwork.core.metrics import Metrics
 from cogwork.core.rate_limits import RateLimiter
 from cogwork.graphs.react import create_react_agent
 from cogwork.tools import tool
@@ -45,7 +46,7 @@ class Telling(Instant):
 
 def agents(say: Callable[[str], Any]) -> dict[str, Any]:
     """The same agent without limits, with each, and with all of them."""
-    model, tools = Telling(turns=TURNS), [tool(effect="read")(say)]
+    model, tools = Telling(turns=TURNS), [tool("echo", effect="read")(say)]
     breaker = CircuitBreaker("model")
     limiter = RateLimiter("model", requests=10**9, tokens=10**12, burst=10**6)
     plain = create_react_agent(model, tools, max_steps=TURNS + 1)
@@ -55,7 +56,8 @@ def agents(say: Callable[[str], Any]) -> dict[str, Any]:
         "ledger": with_budget(plain, ALL),
         "breaker": create_react_agent(breaker.wrap(model), tools, max_steps=TURNS + 1),
         "limiter": create_react_agent(limiter.wrap(model), tools, max_steps=TURNS + 1),
-        "ledger, breaker and limiter": with_budget(every, ALL),
+        "metrics": plain.with_config(callbacks=[Metrics().callback]),
+        "ledger, breaker, limiter and metrics": with_budget(every, ALL, also=Metrics().callback),
     }
 
 

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from langgraph.errors import GraphBubbleUp
 
@@ -33,8 +33,7 @@ T = TypeVar("T")
 Excluded: TypeAlias = type[BaseException] | Callable[[BaseException], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerEvent:
+class BreakerEvent(NamedTuple):
     """How a call of this process ended.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 __all__ = ["Circuit", "Outcome", "Permit", "State"]
 
@@ -13,8 +13,7 @@ _COUNTS: Final = {"success": 0, "failure": 0, "cancelled": 0, "refused": 0, "ope
 _NEW: Final = {"state": "closed", "epoch": 0, "streak": 0, "since": 0.0, "probe": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """Leave to make a call, in which state's time, and whether as its probe."""
 
     epoch: int

@@ -9,55 +9,25 @@ ledgers for runs, `cogwork.core.budget_watch` books the calls that they make.
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from operator import add, ge
 from typing import Any, Final, Protocol
 
-from cogwork.core.errors import BudgetError, ConfigurationError
+from cogwork.core.errors import ConfigurationError
+from cogwork.core.spending import KINDS, NOTHING, Spent, check
 
-__all__ = ["KINDS", "NOTHING", "Account", "Budget", "BudgetWarning", "Ledger", "Spent", "check"]
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What calls took, or may take.
-
-    Attributes:
-        tokens: Of input and output, of models.
-        cost: In dollars.
-        seconds: On the clock, of a run; of a call, how long it took.
-        model_calls: Calls of models that began; one that failed counts.
-        tool_calls: Calls of tools that began.
-    """
-
-    tokens: int = 0
-    cost: float = 0.0
-    seconds: float = 0.0
-    model_calls: int = 0
-    tool_calls: int = 0
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
-            self.tokens + other.tokens,
-            self.cost + other.cost,
-            self.seconds + other.seconds,
-            self.model_calls + other.model_calls,
-            self.tool_calls + other.tool_calls,
-        )
-
-    def as_dict(self) -> dict[str, float]:
-        """Return it as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any] | None) -> "Spent":
-        """Return what `as_dict` gave as data."""
-        data = data or {}
-        return cls(**{each.name: data[each.name] for each in fields(cls) if each.name in data})
-
-
-NOTHING: Final = Spent()
-KINDS: Final = ("tokens", "cost", "seconds", "model_calls", "tool_calls")
+__all__ = [
+    "KINDS",
+    "NOTHING",
+    "NO_LIMITS",
+    "Account",
+    "Budget",
+    "BudgetWarning",
+    "Ledger",
+    "Spent",
+    "check",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +45,7 @@ class Budget:
     Raises:
         ConfigurationError: A limit is negative, or `warn_at` is no part.
 
-    Example:
+    Examples:
         >>> Budget(max_model_calls=50, max_cost=1.0).part(0.5)
         Budget(max_tokens=None, max_cost=0.5, max_seconds=None, max_model_calls=25, \
 max_tool_calls=None, warn_at=0.8)
@@ -111,6 +81,9 @@ max_tool_calls=None, warn_at=0.8)
             for name, limit in self.limits()
         }
         return replace(self, **parts)
+
+
+NO_LIMITS: Final = Budget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +130,7 @@ class Ledger:
         name: Says in errors and warnings whose budget it is.
         on_warning: Called once for each limit of which most is spent.
 
-    Example:
+    Examples:
         >>> ledger = Ledger(Budget(max_tokens=1000))
         >>> ledger.reserve("call 1", Spent(tokens=800, model_calls=1))
         >>> ledger.settle("call 1", Spent(tokens=300, model_calls=1))
@@ -179,11 +152,15 @@ class Ledger:
         self.accounts: tuple[Account, ...] = (self, *within)
         self.on_growth: Callable[[], None] | None = None
         """Called after each reservation, before the call is made; may refuse it by raising."""
+        self.beside: Ledger | None = None
+        """Another one of the same run, among the accounts; it recovers what this one does."""
         self._limits = tuple(budget.limits())
+        self._near = _Marks(self._limits)
         self._spent = spent or Spent()
         self._began = time.monotonic() - self._spent.seconds
         self._open: dict[Hashable, Spent] = {}
         self._unwarned = [*self._limits]
+        self._most = _Marks(self._unwarned, budget.warn_at)
         self._tell = on_warning
         self._guard = threading.Lock()
 
@@ -213,6 +190,8 @@ class Ledger:
         with self._guard:
             self._spent += spent
             self._began -= spent.seconds
+        if self.beside is not None:
+            self.beside.recover(spent)
 
     def reserve(self, call: Hashable, asked: Spent) -> None:
         """Book what a call may take, here and in all accounts around; all of them or none.
@@ -246,11 +225,9 @@ class Ledger:
         with self._guard:
             if call in self._open:
                 return
-            for name, limit in self._limits:
-                wanted = getattr(asked, name)
-                if wanted or name == "seconds":
-                    held = sum([getattr(each, name) for each in self._open.values()])
-                    check(self.name, name, limit, (self._spent_of(name), held, wanted))
+            # Most calls are alone, and near no limit.
+            if self._open or self._near.reached(map(add, self._spent, asked), self._began):
+                self._require(asked)
             self._open[call] = asked
         if self.on_growth is not None:
             self.on_growth()
@@ -261,57 +238,47 @@ class Ledger:
             if self._open.pop(call, None) is None:
                 return
             self._spent += used
-            warnings = self._due(used)
+            is_due = self._most.reached(self._spent, self._began)
+            warnings = self._due(used) if is_due else ()
         for warning in warnings:
             if self._tell is not None:
                 self._tell(warning)
 
-    def _spent_of(self, name: str) -> float:
-        if name == "seconds":  # the clock counts, not the calls
-            return time.monotonic() - self._began
-        spent: float = getattr(self._spent, name)
-        return spent
-
     def _now(self) -> Spent:
-        return replace(self._spent, seconds=self._spent_of("seconds"))
+        tokens, cost, _, model_calls, tool_calls = self._spent
+        # The clock counts, not the calls.
+        return Spent(tokens, cost, time.monotonic() - self._began, model_calls, tool_calls)
+
+    def _require(self, asked: Spent) -> None:
+        now, held = self._now(), sum(self._open.values(), NOTHING)
+        for name, limit in self._limits:
+            wanted = getattr(asked, name)
+            if wanted or name == "seconds":
+                taken = (getattr(now, name), getattr(held, name), wanted)
+                check(self.name, name, limit, taken)
 
     def _due(self, used: Spent) -> list[BudgetWarning]:
-        due = []
+        now, due = self._now(), []
         for name, limit in self._unwarned:
-            if getattr(used, name) and self._spent_of(name) >= self.budget.warn_at * limit:
-                due.append(BudgetWarning(self.name, f"max_{name}", limit, self._spent_of(name)))
+            if getattr(used, name) and getattr(now, name) >= self.budget.warn_at * limit:
+                due.append(BudgetWarning(self.name, f"max_{name}", limit, getattr(now, name)))
         if due:
             said = {each.limit for each in due}
             self._unwarned = [each for each in self._unwarned if f"max_{each[0]}" not in said]
+            self._most = _Marks(self._unwarned, self.budget.warn_at)
         return due
 
 
-def check(ledger: str, name: str, limit: float, taken: tuple[float, float, float]) -> None:
-    """Refuse what does not fit under a limit.
+class _Marks:
+    """Shares of limits in a form that is quickly compared; infinity where there is none."""
 
-    Args:
-        ledger: Its name.
-        name: What is limited, of `KINDS`.
-        limit: How much of it there may be.
-        taken: How much is spent, how much is reserved, and how much is asked for.
+    __slots__ = ("_amounts", "_seconds")
 
-    Raises:
-        BudgetError: It does not fit; `details` has `ledger`, `limit`, `of`, `spent`,
-            `reserved` and `asked`.
-    """
-    spent, held, wanted = taken
-    if spent + held + wanted <= limit and (wanted or spent < limit):
-        return
-    kind = name.replace("_", " ") if name != "cost" else "dollars"
-    raise BudgetError(
-        f"the budget of the {ledger} allows {limit:g} {kind}: {spent:.6g} spent, {held:.6g} "
-        f"reserved by calls in flight, {wanted:.6g} asked for; raise max_{name}, or ask for less",
-        details={
-            "ledger": ledger,
-            "limit": f"max_{name}",
-            "of": limit,
-            "spent": spent,
-            "reserved": held,
-            "asked": wanted,
-        },
-    )
+    def __init__(self, limits: Sequence[tuple[str, float]], share: float = 1.0) -> None:
+        marks = {name: limit * share for name, limit in limits}
+        self._seconds = marks.pop("seconds", math.inf)
+        self._amounts = tuple(marks.get(name, math.inf) for name in KINDS)
+
+    def reached(self, amounts: Iterable[float], began: float) -> bool:
+        """Whether any amount, in the order of `KINDS`, or the time since then is at its mark."""
+        return any(map(ge, amounts, self._amounts)) or time.monotonic() - began >= self._seconds

@@ -53,6 +53,11 @@ class Keeping:
         self._grown = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
+    async def afound(self) -> Spent:
+        """Return what is written down; nothing where nothing is."""
+        found = await self._saver.aget_tuple(self._found) if self._saver is not None else None
+        return _spent_in(found)
+
     @classmethod
     def of(
         cls, graph: Pregel[Any, Any, Any, Any], config: RunnableConfig | None, ledger: Ledger
@@ -112,8 +117,7 @@ class Keeping:
         await self._awrite()
 
     def _recover(self, found: Any) -> None:
-        if found is not None:
-            self._ledger.recover(Spent.of(found.metadata.get(_SPENT)))
+        self._ledger.recover(_spent_in(found))
 
     async def _keep_writing(self) -> None:
         while True:
@@ -134,6 +138,10 @@ class Keeping:
         metadata = {"source": "update", "step": 0, "parents": {}}
         metadata[_SPENT] = self._ledger.committed.as_dict()
         return checkpoint, metadata  # type: ignore[return-value] # typed dicts with a key of ours
+
+
+def _spent_in(found: Any) -> Spent:
+    return Spent.of(found.metadata.get(_SPENT) if found is not None else None)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from cogwork.core.budget import Account, Budget, BudgetWarning, Spent
 from cogwork.core.budget_runs import inside, open_ledger
-from cogwork.core.budget_watch import Watch
+from cogwork.core.budget_watch import LedgerWatch
 from cogwork.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -95,19 +95,19 @@ def budget_middleware(
             with inside(runs.watch(request.state)):
                 return await handler(request)
 
-    runs = _Runs(lambda: Watch(open_ledger(budget, within, name, on_warning)))
+    runs = _Runs(lambda: LedgerWatch(open_ledger(budget, within, name, on_warning)))
     return BudgetMiddleware()
 
 
 class _Runs:
     """The ledgers of the runs that are under way in this process."""
 
-    def __init__(self, opened: Callable[[], Watch]) -> None:
+    def __init__(self, opened: Callable[[], LedgerWatch]) -> None:
         self._opened = opened
-        self._watches: OrderedDict[str, Watch] = OrderedDict()
+        self._watches: OrderedDict[str, LedgerWatch] = OrderedDict()
         self._guard = threading.Lock()
 
-    def watch(self, state: Mapping[str, Any]) -> Watch:
+    def watch(self, state: Mapping[str, Any]) -> LedgerWatch:
         """That of the run that a state belongs to; of a resumed one with what it had spent."""
         kept: Kept = state["budget"]
         with self._guard:

@@ -11,41 +11,42 @@ handed it, and through a context variable into what is called without a config. 
 budget stands within the one around it, and its calls count in both.
 """
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Final, TypeVar, cast
 
-from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langchain_core.tracers.context import register_configure_hook
 from langgraph.config import get_stream_writer
-from langgraph.errors import GraphBubbleUp
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 
 from cogwork.core.budget import Account, Budget, BudgetWarning, Ledger, Spent
 from cogwork.core.budget_keeping import Keeping
-from cogwork.core.budget_watch import TOOL_CALL, Watch
+from cogwork.core.budget_watch import LedgerWatch
+from cogwork.core.watching import Watch, watch_here, watches
 
-__all__ = ["BookedCall", "current_ledger", "inside", "open_budget", "open_ledger", "with_budget"]
+__all__ = [
+    "current_ledger",
+    "inside",
+    "open_budget",
+    "open_ledger",
+    "spent_by",
+    "with_budget",
+]
 
 SomeGraph = TypeVar("SomeGraph", bound=Pregel[Any, Any, Any, Any])
 _END: Final = object()
 Warned = Callable[[BudgetWarning], None]
 
-_watch: ContextVar[Watch | None] = ContextVar("cogwork_budget", default=None)
-register_configure_hook(_watch, inheritable=True)
-
 
 def current_ledger() -> Ledger | None:
     """Return the ledger that calls made here are booked in; None without a budget."""
-    watch = _watch.get()
-    if watch is not None:
+    watch = watch_here.get()
+    if isinstance(watch, LedgerWatch):
         return watch.ledger
-    found = [each.ledger for each in _watches(var_child_runnable_config.get() or {})]
+    seen_by = watches(var_child_runnable_config.get() or {})
+    found = [each.ledger for each in seen_by if isinstance(each, LedgerWatch)]
     return max(found, key=lambda ledger: len(ledger.accounts), default=None)
 
 
@@ -73,7 +74,7 @@ def open_budget(
     Raises:
         BudgetError: From a call inside that does not fit.
 
-    Example:
+    Examples:
         >>> from cogwork import create_react_agent
         >>> with open_budget(Budget(max_model_calls=5)) as ledger:
         ...     _ = create_react_agent("offline").invoke({"messages": "What is 6 * 7?"})
@@ -83,52 +84,18 @@ def open_budget(
     ledger = open_ledger(budget, within, name, on_warning)
     if spent is not None:
         ledger.recover(spent)
-    with inside(Watch(ledger)):
+    with inside(LedgerWatch(ledger)):
         yield ledger
 
 
 @contextmanager
 def inside(watch: Watch) -> Iterator[None]:
     """Let a watch see the calls that are made inside of the `with`."""
-    token = _watch.set(watch)
+    token = watch_here.set(watch)
     try:
         yield
     finally:
-        _watch.reset(token)
-
-
-class BookedCall:
-    """A call of a tool that tells no callbacks, booked in the ledgers that are open here.
-
-    Args:
-        config: That it is called with.
-
-    Raises:
-        BudgetError: When it is entered: it does not fit.
-    """
-
-    __slots__ = ("_began", "_ledgers")
-
-    def __init__(self, config: RunnableConfig) -> None:
-        self._ledgers = [watch.ledger for watch in _watches(config)]
-
-    def __enter__(self) -> None:
-        self._began = time.monotonic()
-        for ledger in self._ledgers:
-            ledger.reserve(self, TOOL_CALL)
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        for ledger in self._ledgers:
-            made = not isinstance(error, GraphBubbleUp)  # a question to a person is none yet
-            ledger.settle(self, Spent(0, 0.0, time.monotonic() - self._began, 0, made))
-
-
-def _watches(config: RunnableConfig) -> list[Watch]:
-    callbacks = config.get("callbacks")
-    handlers = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
-    found = [each for each in handlers or () if isinstance(each, Watch)]
-    here = _watch.get()
-    return found if here is None or here in found else [*found, here]
+        watch_here.reset(token)
 
 
 def open_ledger(
@@ -166,8 +133,9 @@ def with_budget(
     within: Account | None = None,
     name: str = "run",
     on_warning: Warned | None = None,
+    also: Watch | None = None,
 ) -> SomeGraph:
-    """Return a copy of a compiled graph of which each run has this budget.
+    """Return a copy of a compiled graph of which each run has this budget, besides one it has.
 
     A run begins with an input, and goes on when the graph is invoked with `None` or a
     `Command`. With a checkpointer and a thread, what it has spent is kept beside the
@@ -181,25 +149,45 @@ def with_budget(
         within: A further account to book calls in, such as a `DailyLedger`.
         name: Says in errors and warnings whose budget it is.
         on_warning: As in `open_budget`.
+        also: A watch that sees each run too, such as `Metrics().callback`; it costs less here
+            than as a callback of its own.
 
     Raises:
         BudgetError: From a run: a call does not fit.
 
-    Example:
+    Examples:
         >>> from cogwork import create_react_agent, load_tools
         >>> agent = create_react_agent("offline", load_tools(["calculator"]))
         >>> agent = with_budget(agent, Budget(max_model_calls=5))
         >>> agent.invoke({"messages": "What is 6 * 7?"})["messages"][-1].text
         '6 * 7 is 42.'
     """
+    before = graph.begin if isinstance(graph, _Budgeted) else None
 
-    def begin() -> Ledger:
-        return open_ledger(budget, within, name, on_warning)
+    def begin() -> LedgerWatch:
+        if before is None:
+            return LedgerWatch(open_ledger(budget, within, name, on_warning), also)
+        watch = before()
+        with inside(watch):
+            ledger = open_ledger(budget, within, name, on_warning)
+        ledger.beside = watch.ledger
+        return LedgerWatch(ledger, also or watch.also)
 
     kind = type(graph)
-    budgeted = type(f"Budgeted{kind.__name__}", (_Budgeted, kind), {"begin": staticmethod(begin)})
+    bases = (_Budgeted, kind) if before is None else (kind,)
+    budgeted = type(f"Budgeted{kind.__name__}", bases, {"begin": staticmethod(begin)})
     attributes = {key: value for key, value in vars(graph).items() if key != "__orig_class__"}
     return cast("SomeGraph", budgeted(**attributes))  # as LangGraph copies a graph
+
+
+async def spent_by(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig) -> Spent:
+    """Return what the last run of a thread has spent, also over resumes, as `with_budget` keeps it.
+
+    Args:
+        graph: Has the checkpointer.
+        config: Names the thread.
+    """
+    return await Keeping.of(graph, config, Ledger(Budget())).afound()
 
 
 class _Budgeted:
@@ -208,7 +196,7 @@ class _Budgeted:
     `invoke`, `batch` and the streams of events all come through these two.
     """
 
-    begin: Callable[[], Ledger]
+    begin: Callable[[], LedgerWatch]
 
     def stream(
         self,
@@ -216,17 +204,17 @@ class _Budgeted:
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        watch = Watch(self.begin())
+        watch = self.begin()
         keeping = Keeping.of(cast("Any", self), config, watch.ledger)
         keeping.start(resumed=_resumes(input))
         chunks = super().stream(input, config, **kwargs)  # type: ignore[misc] # of the graph's class
         try:
             while True:
-                token = _watch.set(watch)
+                token = watch_here.set(watch)
                 try:
                     chunk = next(chunks, _END)
                 finally:  # what the stream's reader does meanwhile is not the run's
-                    _watch.reset(token)
+                    watch_here.reset(token)
                 if chunk is _END:
                     return
                 yield chunk
@@ -242,17 +230,17 @@ class _Budgeted:
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        watch = Watch(self.begin())
+        watch = self.begin()
         keeping = Keeping.of(cast("Any", self), config, watch.ledger)
         await keeping.astart(resumed=_resumes(input))
         chunks = super().astream(input, config, **kwargs)  # type: ignore[misc] # of the graph's class
         try:
             while True:
-                token = _watch.set(watch)
+                token = watch_here.set(watch)
                 try:
                     chunk = await anext(chunks, _END)
                 finally:
-                    _watch.reset(token)
+                    watch_here.reset(token)
                 if chunk is _END:
                     return
                 yield chunk

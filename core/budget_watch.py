@@ -1,117 +1,158 @@
 """What models and tools are called, seen through LangChain's callbacks and booked in a ledger."""
 
 import asyncio
+import logging
+import sys
 import time
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
+from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 from langgraph.errors import GraphBubbleUp
 
 from cogwork.core.budget import Ledger, Spent
-from cogwork.core.errors import CircuitOpenError
+from cogwork.core.errors import CircuitOpenError, CogworkError
 from cogwork.core.prices import price_of
-from cogwork.core.usage import GivenTokens, longest_answer, usage_of
+from cogwork.core.usage import given_tokens, longest_answer, usage_of
+from cogwork.core.watching import Watch, WatchedCall
 
-__all__ = ["TOOL_CALL", "Watch"]
+__all__ = ["LedgerWatch"]
 
 
+_LANGCHAIN: Final = "langchain_core.callbacks.manager"  # logs whatever a callback raises
 _MODEL_CALL: Final = Spent(model_calls=1)
-TOOL_CALL: Final = Spent(tool_calls=1)
+_TOOL_CALL: Final = Spent(tool_calls=1)
 
 
 @dataclass(slots=True)
 class _Call:
     """A call in flight."""
 
-    model: str
-    provider: str | None
-    count: Callable[[], int]
+    began: float
     forget: Callable[[], None]
-    of_model: bool = True
-    began: float = field(default_factory=time.monotonic)
+    model: str = ""
+    provider: str | None = None
+    count: Callable[[], int] = int
 
 
-class Watch(BaseCallbackHandler):
-    """Books the calls of models and tools in a ledger; refuses by raising."""
+class _NoRefusals(logging.Filter):
+    """Leaves out of LangChain's log what a ledger refuses, which is no fault of a callback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        refused = isinstance(sys.exception(), CogworkError)
+        told_by = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        return not (refused and told_by == LedgerWatch.__name__)
+
+
+logging.getLogger(_LANGCHAIN).addFilter(_NoRefusals())
+
+
+class LedgerWatch(Watch):
+    """Books the calls of models and tools in a ledger; refuses by raising.
+
+    Args:
+        ledger: Where they are booked.
+        also: A watch that sees the calls that are not refused, and nodes; one handler takes less
+            time than two.
+    """
 
     raise_error = True
-    run_inline = True  # in the caller's task, before the call is made
     ignore_chain = True
-    ignore_retriever = True
-    ignore_custom_event = True
-    ignore_retry = True
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, also: Watch | None = None) -> None:
         self.ledger = ledger
-        self._given = GivenTokens()
-        self._calls: dict[Hashable, _Call] = {}
+        if also is not None:
+            self.also = also
+            self.ignore_chain = also.ignore_chain
+            for event in ("on_chain_start", "on_chain_end", "on_chain_error"):
+                setattr(self, event, getattr(also, event))
+        self._calls: dict[int, _Call] = {}  # by number, since a UUID is slow to find
         names = {name for each in ledger.accounts for name, _ in each.budget.limits()}
         self._prices_ahead = "cost" in names
         self._counts_ahead = bool(names & {"cost", "tokens"})
 
-    def __deepcopy__(self, _: Any) -> "Watch":
-        return self  # a copy would count apart
-
     def on_chat_model_start(
         self,
-        serialized: dict[str, Any] | None,  # noqa: ARG002 - LangChain's signature
+        serialized: dict[str, Any] | None,
         messages: list[list[BaseMessage]],
         *,
-        run_id: Hashable,
+        run_id: UUID,
         **kwargs: Any,
     ) -> None:
         """Reserve what the call of a chat model may take."""
         params = kwargs.get("invocation_params") or {}
-        self._begin(run_id, partial(self._given, messages[0], params), kwargs)
+        self._begin(run_id, partial(given_tokens, messages[0], params), kwargs)
+        if self.also is not None:
+            self.also.on_chat_model_start(serialized or {}, messages, run_id=run_id, **kwargs)
 
     def on_llm_start(
         self,
-        serialized: dict[str, Any] | None,  # noqa: ARG002 - LangChain's signature
+        serialized: dict[str, Any] | None,
         prompts: list[str],
         *,
-        run_id: Hashable,
+        run_id: UUID,
         **kwargs: Any,
     ) -> None:
         """Reserve what the call of a text model may take."""
         self._begin(run_id, lambda: 4 + sum(map(len, prompts)) // 4, kwargs)
+        if self.also is not None:
+            self.also.on_llm_start(serialized or {}, prompts, run_id=run_id, **kwargs)
 
-    def on_llm_end(self, response: LLMResult, *, run_id: Hashable, **_: Any) -> None:
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Settle a call with what its answer says that it took."""
         self._end(run_id, response)
+        if self.also is not None:
+            self.also.on_llm_end(response, run_id=run_id, **kwargs)
 
-    def on_llm_error(self, error: BaseException, *, run_id: Hashable, **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Settle a call that failed with what had been streamed, if anything."""
         if isinstance(error, CircuitOpenError):  # it was not made
             self._close(run_id, made=0)
-            return
-        self._end(run_id, kwargs.get("response"), failed=True)
+        else:
+            self._end(run_id, kwargs.get("response"), failed=True)
+        if self.also is not None:
+            self.also.on_llm_error(error, run_id=run_id, **kwargs)
 
     def on_tool_start(
         self,
-        serialized: dict[str, Any] | None,  # noqa: ARG002 - LangChain's signature
-        input_str: str,  # noqa: ARG002 - LangChain's signature
+        serialized: dict[str, Any] | None,
+        input_str: str,
         *,
-        run_id: Hashable,
-        **_: Any,
+        run_id: UUID,
+        **kwargs: Any,
     ) -> None:
         """Book the call of a tool."""
-        self.ledger.reserve(run_id, TOOL_CALL)
-        self._calls[run_id] = _Call("", None, int, self._when_cancelled(run_id), of_model=False)
+        self.ledger.reserve(run_id.int, _TOOL_CALL)
+        self._calls[run_id.int] = _Call(time.perf_counter(), self._when_cancelled(run_id))
+        if self.also is not None:
+            self.also.on_tool_start(serialized or {}, input_str, run_id=run_id, **kwargs)
 
-    def on_tool_end(self, output: Any, *, run_id: Hashable, **_: Any) -> None:  # noqa: ARG002 - LangChain's signature
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Count the call of a tool."""
         self._close(run_id)
+        if self.also is not None:
+            self.also.on_tool_end(output, run_id=run_id, **kwargs)
 
-    def on_tool_error(self, error: BaseException, *, run_id: Hashable, **_: Any) -> None:
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Count the call of a tool, unless it stopped to ask a person and will be made again."""
         self._close(run_id, made=not isinstance(error, GraphBubbleUp))
+        if self.also is not None:
+            self.also.on_tool_error(error, run_id=run_id, **kwargs)
 
-    def _begin(self, run_id: Hashable, count: Callable[[], int], about: dict[str, Any]) -> None:
+    def tool_begins(self, call: WatchedCall) -> None:
+        """Book the call of a tool of which LangChain's callbacks are not told."""
+        self.ledger.reserve(call, _TOOL_CALL)
+
+    def tool_ends(self, call: WatchedCall, error: BaseException | None) -> None:
+        """Count it, unless it stopped to ask a person, or another budget refused it."""
+        made = call.made and not isinstance(error, GraphBubbleUp)
+        self.ledger.settle(call, Spent(0, 0.0, call.seconds, 0, made))
+
+    def _begin(self, run_id: UUID, count: Callable[[], int], about: dict[str, Any]) -> None:
         metadata = about.get("metadata") or {}
         params = about.get("invocation_params") or {}
         model = str(metadata.get("ls_model_name") or params.get("model") or "unknown")
@@ -124,12 +165,13 @@ class Watch(BaseCallbackHandler):
             if self._prices_ahead:
                 usage = {"input_tokens": given, "output_tokens": answer}
                 cost = price_of(model, usage, provider=provider) or 0.0
-            asked = Spent(tokens=given + answer, cost=cost, model_calls=1)
-        self.ledger.reserve(run_id, asked)
-        self._calls[run_id] = _Call(model, provider, count, self._when_cancelled(run_id))
+            asked = Spent(given + answer, cost, 0.0, 1)
+        self.ledger.reserve(run_id.int, asked)
+        forget = self._when_cancelled(run_id)
+        self._calls[run_id.int] = _Call(time.perf_counter(), forget, model, provider, count)
 
-    def _end(self, run_id: Hashable, response: LLMResult | None, *, failed: bool = False) -> None:
-        call = self._calls.get(run_id)
+    def _end(self, run_id: UUID, response: LLMResult | None, *, failed: bool = False) -> None:
+        call = self._calls.get(run_id.int)
         if call is None:
             return
         usage = usage_of(response, call.count, failed=failed)
@@ -143,16 +185,16 @@ class Watch(BaseCallbackHandler):
             cost = price_of(call.model, usage, provider=call.provider, say=say)
         self._close(run_id, tokens, cost or 0.0)
 
-    def _close(self, run_id: Hashable, tokens: int = 0, cost: float = 0.0, made: int = 1) -> None:
-        call = self._calls.pop(run_id, None)
+    def _close(self, run_id: UUID, tokens: int = 0, cost: float = 0.0, made: int = 1) -> None:
+        call = self._calls.pop(run_id.int, None)
         if call is None:
             return
         call.forget()
-        took = time.monotonic() - call.began
-        used = Spent(tokens, cost, took, made * call.of_model, made * (not call.of_model))
-        self.ledger.settle(run_id, used)
+        took = time.perf_counter() - call.began
+        calls = (made, 0) if call.model else (0, made)
+        self.ledger.settle(run_id.int, Spent(tokens, cost, took, *calls))
 
-    def _when_cancelled(self, run_id: Hashable) -> Callable[[], None]:
+    def _when_cancelled(self, run_id: UUID) -> Callable[[], None]:
         """Settle the call when its task ends without a word, as LangChain lets it.
 
         Returns:

@@ -17,8 +17,9 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from cogwork.core.errors import CogworkError, ConfigurationError, redact
 from cogwork.core.registry import nearest
+from cogwork.core.settings import Settings
 
-__all__ = ["JsonFormatter", "json_logs"]
+__all__ = ["JsonFormatter", "json_logs", "log_as"]
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LONGEST: Final = 16_000  # characters of a text; most services cut a line at a multiple of it
@@ -55,6 +56,12 @@ def json_logs(
     target.addHandler(handler)
     target.setLevel(level.upper())
     return handler
+
+
+def log_as(settings: Settings) -> None:
+    """Write logs as the settings `log` and `log_level` say; without them nothing changes."""
+    if settings.log == "json":
+        json_logs(settings.log_level)
 
 
 class JsonFormatter(logging.Formatter):

@@ -48,7 +48,7 @@ def price_of(
             model's name decides alone.
         say: Whether to log that there is no price.
 
-    Example:
+    Examples:
         >>> price_of("gpt-4o", {"input_tokens": 1000, "output_tokens": 100}, provider="openai")
         0.0035
     """
@@ -61,10 +61,14 @@ def price_of(
         if say:
             _say_once(model, provider, prices.unknown)
         return None
+    flat = prices.flat
+    if flat is not None and not usage.get("input_token_details"):
+        tokens = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+        return round(tokens[0] * flat[0] + tokens[1] * flat[1], 12)
     given, answered, read, written = _counts(usage)
-    if prices.flat is None:
+    if flat is None:
         return _calculated(model, provider, given, answered, read, written)
-    of_input, of_output, of_read, of_write = prices.flat
+    of_input, of_output, of_read, of_write = flat
     fresh = given - read - written
     total = fresh * of_input + answered * of_output + read * of_read + written * of_write
     return round(total, 12)

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -22,15 +21,14 @@ from cogwork.core.errors import ConfigurationError
 from cogwork.core.guarding import Call, guarded
 from cogwork.core.rate_window import Window
 from cogwork.core.shared import shared_values
-from cogwork.core.usage import GivenTokens, longest_answer
+from cogwork.core.usage import given_tokens, longest_answer
 
 __all__ = ["RateLimiter"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Permit:
+class _Permit(NamedTuple):
     call: Call
     tokens: int
     slot: int
@@ -87,7 +85,6 @@ class RateLimiter(BaseRateLimiter):
         self._key = f"rate {name}"
         self._is_shared = url is not None
         self._line = _Line()
-        self._count = GivenTokens()
 
     def acquire(self, *, blocking: bool = True) -> bool:
         """Wait for leave to make a request.
@@ -198,7 +195,7 @@ class RateLimiter(BaseRateLimiter):
 
     def _given(self, call: Call) -> int:
         if isinstance(call.thing, BaseChatModel):
-            return self._count(call.args[0], call.kwargs)
+            return given_tokens(call.args[0], call.kwargs)
         return sum(map(len, call.args[0])) // 4  # a text model's prompts
 
     def _estimated(self, call: Call, result: Any) -> int:

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
             path starts at the working folder.
         tasks: Where `cogwork tasks` keeps its tasks, a URL for `cogwork.runtime.tasks.Runner`.
         root: The folder that file tools may touch.
+        corpus: The folder of documents that graphs with a `corpus` search.
         max_steps: Turns of an agent before it must answer from what it found.
         tool_timeout: Seconds that one tool call may take.
         policy: Rules for calls of tools, as `cogwork.tools.policy.load_policy` reads them. In
@@ -118,6 +119,7 @@ class Settings(BaseSettings):
     store: str = ".cogwork/memory"
     tasks: str = "sqlite:///.cogwork/tasks.sqlite"
     root: Annotated[Path, AfterValidator(expand_home)] = Path()
+    corpus: Annotated[Path, AfterValidator(expand_home)] | None = None
     max_steps: Annotated[int, _Number, Field(ge=1)] = 10
     tool_timeout: Seconds = 60
     policy: dict[str, Any] = {}

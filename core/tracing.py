@@ -52,6 +52,10 @@ class Tracing(BaseCallbackHandler):
     def __deepcopy__(self, _: Any) -> "Tracing":
         return self  # spans that begin here end here
 
+    def span_of(self, run_id: UUID) -> "Span | None":
+        """Return the span of a run that has not ended, by which logs name it."""
+        return self._spans.get(run_id)
+
     def on_chain_start(
         self,
         serialized: Any,

@@ -8,7 +8,7 @@ from langchain_core.outputs import LLMResult
 
 from cogwork.core.messages import estimate_tokens
 
-__all__ = ["OUTPUT_TOKENS", "GivenTokens", "longest_answer", "usage_of"]
+__all__ = ["OUTPUT_TOKENS", "given_tokens", "longest_answer", "usage_of"]
 
 OUTPUT_TOKENS: Final = 1_000
 """Expected of an answer where the model names no limit of its own."""
@@ -21,41 +21,57 @@ _OUTPUT_LIMITS: Final = (
 _NOTHING: Final = {"input_tokens": 0, "output_tokens": 0}
 
 
-class GivenTokens:
-    """Estimates the input of a chat model: what it is told, and the tools that it is shown.
+def given_tokens(messages: Sequence[BaseMessage], params: Mapping[str, Any]) -> int:
+    """Estimate the input of a chat model: what it is told, and the tools that it is shown.
 
-    A history that grew since the last call is not counted anew: it is taken for the same if
-    it begins with the same message and has the same one in the place where it ended.
+    A history that grew since it was last counted is not counted anew: it is taken for the same
+    if it begins with the same message and has the same one in the place where it ended.
+
+    Args:
+        messages: What it is told.
+        params: What it is called with, `tools` among it.
     """
+    tools = params.get("tools")
+    shown = _size_of_tools(tools) if tools else 0
+    if not messages:
+        return shown
+    number, total, first = 0, 0, messages[0]
+    counted = _counted.get(id(first))
+    if counted is not None and counted[0] is first:
+        _, known, last, so_far = counted
+        if len(messages) >= known and messages[known - 1] is last:
+            number, total = known, so_far
+    if number < len(messages):
+        total += sum(map(estimate_tokens, cast("Sequence[AnyMessage]", messages[number:])))
+        if len(_counted) >= _MOST_COUNTED:
+            _counted.clear()
+        _counted[id(first)] = (first, len(messages), messages[-1], total)
+    return total + shown
 
-    def __init__(self) -> None:
-        self._last: tuple[int, BaseMessage, BaseMessage, int] | None = None
 
-    def __call__(self, messages: Sequence[BaseMessage], params: Mapping[str, Any]) -> int:
-        """Return the tokens.
+_MOST_COUNTED: Final = 256
+_counted: dict[int, tuple[BaseMessage, int, BaseMessage, int]] = {}
+"""Histories by their first message: it, how many were counted, the last of them, the sum."""
 
-        Args:
-            messages: What it is told.
-            params: What it is called with, `tools` among it.
-        """
-        tools = params.get("tools")
-        shown = len(str(tools)) // 4 if tools else 0
-        if not messages:
-            return shown
-        number, total = 0, 0
-        if self._last is not None:
-            known, first, last, so_far = self._last
-            if len(messages) >= known and messages[known - 1] is last and messages[0] is first:
-                number, total = known, so_far
-        new = cast("Sequence[AnyMessage]", messages[number:])
-        total += sum(map(estimate_tokens, new))
-        self._last = (len(messages), messages[0], messages[-1], total)
-        return total + shown
+
+def _size_of_tools(tools: Any) -> int:
+    known = _sizes.get(id(tools))
+    if known is None or known[0] is not tools:
+        if len(_sizes) >= _MOST_COUNTED:
+            _sizes.clear()
+        known = _sizes[id(tools)] = (tools, len(str(tools)) // 4)
+    return known[1]
+
+
+_sizes: dict[int, tuple[Any, int]] = {}
+"""Lists of tools, which a model is shown again and again."""
 
 
 def longest_answer(*params: Mapping[str, Any]) -> int:
     """Return the tokens that an answer may have, as the first of these limits them."""
     for several in params:
+        if several.keys().isdisjoint(_OUTPUT_LIMITS):
+            continue
         for name in _OUTPUT_LIMITS:
             if isinstance(several.get(name), int):
                 return int(several[name])

@@ -49,6 +49,7 @@ def build_graph(
     store: BaseStore | None = None,
     *,
     prompt: str | None = None,
+    depth: str | None = None,
     context_schema: type[Any] | None = None,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build a graph by name.
@@ -57,11 +58,12 @@ def build_graph(
 
     Args:
         name: A registered graph's.
-        settings: The model, the tools' root, limits, policy and audit log.
+        settings: The model, the tools' root, the corpus, limits, policy and audit log.
         tools: Names of tools; those that are not optional unless given.
         checkpointer: Keeps the threads.
         store: Keeps the memories of the user `local` (see `open_memories_of`).
         prompt: A system prompt, for graphs that take one.
+        depth: How thoroughly, for graphs that look things up.
         context_schema: The type of the run's `context`.
 
     Raises:
@@ -82,6 +84,12 @@ def build_graph(
     if store is not None:
         options |= {"store": store, "user": LOCAL_USER}
     taken = inspect.signature(factory).parameters
+    # What few graphs know is not handed to one that takes all options for another.
+    options |= {
+        key: value
+        for key, value in {"corpus": settings.corpus, "depth": depth}.items()
+        if key in taken
+    }
     takes_all = any(each.kind is each.VAR_KEYWORD for each in taken.values())
     return factory(
         create_chat_model(settings=settings),

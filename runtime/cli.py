@@ -1,24 +1,28 @@
 """The command line: `cogwork run | graphs | show | memory | tasks | worker | …`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
-person's answer; 130 interrupted.
+person's answer; 4 the budget is spent, and the thread can go on with a larger one; 130
+interrupted.
 """
 
 import io
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cogwork.core.errors import CogworkError, ConfigurationError, redact
+from cogwork.core.errors import BudgetError, CogworkError, ConfigurationError, redact
 from cogwork.runtime import audit, memory, task_commands
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
+    from cogwork.core.budget import Budget
     from cogwork.core.settings import Settings
 
 __all__ = ["app", "main"]
@@ -58,6 +62,24 @@ Config = Annotated[
     typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_BUDGET = "What the question may spend, over resumes"
+MaxCost = Annotated[
+    float | None,
+    typer.Option(min=0, help="Dollars, where the price is known.", rich_help_panel=_BUDGET),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=0, help="Tokens of input and output.", rich_help_panel=_BUDGET)
+]
+MaxModelCalls = Annotated[
+    int | None, typer.Option(min=0, help="Calls of models.", rich_help_panel=_BUDGET)
+]
+MaxToolCalls = Annotated[
+    int | None, typer.Option(min=0, help="Calls of tools.", rich_help_panel=_BUDGET)
+]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(min=0, help="Seconds, looked at before each call.", rich_help_panel=_BUDGET),
+]
 
 
 @app.command("run")
@@ -86,13 +108,27 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     root: Annotated[
         Path | None, typer.Option(help="The folder that file tools may touch.", show_default=".")
     ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="The folder of documents that `research` searches.")
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(help="How thoroughly `research` looks: quick, standard or comprehensive."),
+    ] = None,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="Steps that the question may take.", show_default="10")
     ] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    max_model_calls: MaxModelCalls = None,
+    max_tool_calls: MaxToolCalls = None,
+    max_seconds: MaxSeconds = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Run a graph and tell what it thinks, does and sees."""
+    from cogwork.core.budget import Budget
+    from cogwork.core.logs import log_as
     from cogwork.core.settings import load_settings
     from cogwork.memory import create_checkpointer
     from cogwork.runtime.building import build_graph, open_memories_of
@@ -102,20 +138,19 @@ def run_command(  # noqa: PLR0917 - one parameter an option
         raise ConfigurationError("give a question or --resume, not both")
     if question is not None and not question.strip():
         raise ConfigurationError("the question is empty; say what to do")
-    chosen = {"model": model, "root": root, "max_steps": max_steps}
+    budget = Budget(max_tokens, max_cost, max_seconds, max_model_calls, max_tool_calls)
+    chosen = {"model": model, "root": root, "corpus": corpus, "max_steps": max_steps}
     settings = load_settings(config, **{k: v for k, v in chosen.items() if v is not None})
+    log_as(settings)
     name = thread or new_thread()
     with (
         create_checkpointer(settings.checkpointer) as checkpointer,
         open_memories_of(graph, settings) as store,
     ):
-        built = build_graph(graph, settings, tool, checkpointer, store)
+        built = build_graph(graph, settings, tool, checkpointer, store, depth=depth)
         again = f"cogwork run {graph} --thread {name}"
-        try:
-            waits = _run(built, settings, name, question, resume, as_json=as_json)
-        except KeyboardInterrupt:
-            typer.echo(f"\ninterrupted; go on with: {again}", err=True)
-            raise typer.Exit(130) from None
+        with _telling_how_to_go_on(again):
+            waits = _run(built, settings, name, question, resume, budget, as_json=as_json)
     if waits:
         typer.echo(f"answer with: {again} --resume '…'", err=True)
         raise typer.Exit(3)
@@ -201,12 +236,28 @@ def main() -> NoReturn:
         sys.exit(_explain(error))
 
 
-def _run(
+@contextmanager
+def _telling_how_to_go_on(command: str) -> Iterator[None]:
+    """Exit with the command by which a run that was broken off, or refused a call, goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; go on with: {command}", err=True)
+        raise typer.Exit(130) from None
+    except BudgetError as error:
+        typer.echo(f"error: {error.safe_message()}", err=True)
+        option = str(error.details["limit"]).replace("_", "-")
+        typer.echo(f"go on with a larger budget: {command} --{option} …", err=True)
+        raise typer.Exit(4) from None
+
+
+def _run(  # noqa: PLR0917 - as `run_command`
     graph: "CompiledStateGraph[Any, Any, Any, Any]",
     settings: "Settings",
     thread: str,
     question: str | None,
     resume: str | None,
+    budget: "Budget",
     *,
     as_json: bool,
 ) -> bool:
@@ -221,13 +272,14 @@ def _run(
     from cogwork.runtime.run import run, run_as_json
 
     if as_json:
-        result, questions = asyncio.run(run_as_json(graph, question, thread, resume))
+        result, questions = asyncio.run(run_as_json(graph, question, thread, resume, budget=budget))
         typer.echo(result)
     else:
         console = Console(emoji=False)
         used = escape(describe_model(settings))
         console.print(f"[dim]{used}[/]", highlight=False, soft_wrap=True)
-        questions = asyncio.run(run(graph, question, thread, Narrator(console), resume))
+        narrator = Narrator(console)
+        questions = asyncio.run(run(graph, question, thread, narrator, resume, budget=budget))
     return bool(questions)
 
 

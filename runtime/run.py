@@ -15,8 +15,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
+from cogwork.core.budget import NO_LIMITS, Budget
+from cogwork.core.budget_runs import spent_by, with_budget
 from cogwork.core.errors import ConfigurationError
 from cogwork.nodes.plan import Plan
+from cogwork.nodes.research.report import Report
 from cogwork.nodes.trace import trace
 from cogwork.runtime.answers import answer_to
 from cogwork.runtime.console import Narrator
@@ -34,19 +37,27 @@ def new_thread() -> str:
 
 
 async def run(
-    graph: Graph, question: str | None, thread: str, narrator: Narrator, answer: str | None = None
+    graph: Graph,
+    question: str | None,
+    thread: str,
+    narrator: Narrator,
+    answer: str | None = None,
+    *,
+    budget: Budget = NO_LIMITS,
 ) -> list[Any]:
     """Run or resume `thread`, telling each thought, action and observation as it happens.
 
-    `answer` is a person's, to what the thread waits with (see `cogwork.runtime.answers`).
+    `answer` is a person's, to what the thread waits with (see `cogwork.runtime.answers`). What
+    a question has spent counts on when its thread is resumed, against the budget given then.
 
     Returns:
         The questions that the run now waits for a person to answer.
 
     Raises:
         ConfigurationError: There is no question, and nothing to resume.
+        BudgetError: A call does not fit the budget; the thread can go on with a larger one.
     """
-    config = _config(thread)
+    graph, config = with_budget(graph, budget), _config(thread)
     asked = await _input(graph, question, answer, config)
     events = graph.astream(
         asked,
@@ -68,30 +79,41 @@ async def run(
 
 
 async def run_as_json(
-    graph: Graph, question: str | None, thread: str, answer: str | None = None
+    graph: Graph,
+    question: str | None,
+    thread: str,
+    answer: str | None = None,
+    *,
+    budget: Budget = NO_LIMITS,
 ) -> tuple[str, list[Any]]:
     """Run or resume `thread` and return its result as one JSON object, and open questions.
 
     Keys: thread, answer (null while the run waits for a person), stop_reason, interrupts,
-    steps (the trace of this question), tokens; plan and results where there is a plan.
+    steps (the trace of this question), tokens and cost (of all models that were called for
+    it); plan and results where there is a plan; report where there is one of research. Raises as
+    `run` does.
     """
-    config = _config(thread)
+    graph, config = with_budget(graph, budget), _config(thread)
     asked = await _input(graph, question, answer, config)
     state = await graph.ainvoke(asked, config, durability="sync")
     questions = [interrupt.value for interrupt in state.get("__interrupt__", ())]
     steps = trace(state)
     steps = [step for step in steps if step.turn == steps[-1].turn]
+    spent = await spent_by(graph, config)
     result = {
         "thread": thread,
         "answer": None if questions else state["messages"][-1].text,
         "stop_reason": state.get("stop_reason"),
         "interrupts": questions,
         "steps": [asdict(step) for step in steps if step.tool],
-        "tokens": sum(step.tokens for step in steps),
+        "tokens": spent.tokens,
+        "cost": round(spent.cost, 6),
     }
     if "plan" in state:
         result["plan"] = state["plan"].model_dump()
         result["results"] = {key: one.model_dump() for key, one in state["results"].items()}
+    if isinstance(state.get("report"), Report):
+        result["report"] = state["report"].model_dump()
     return json.dumps(result, ensure_ascii=False, default=str), questions
 
 

@@ -27,8 +27,7 @@ from langchain_core.tools.base import (
 )
 from pydantic import BaseModel, Field
 
-from cogwork.core.budget_runs import BookedCall
-from cogwork.core.budget_watch import Watch
+from cogwork.core.watching import Watch, WatchedCall
 
 __all__ = ["QuickTool", "quick", "reads_more"]
 
@@ -48,8 +47,8 @@ class QuickTool(StructuredTool):
             return super().invoke(input, config, **kwargs)
         args, key = _read(input)
         given, named = self._to_args_and_kwargs(args, key)
-        with inside_run(config), BookedCall(config):
-            content = _told(self.func, config)(*given, **named)
+        with inside_run(config), WatchedCall(self.name, config) as call:
+            content = call.gave(_told(self.func, config)(*given, **named))
         return _format_output(content, None, key, self.name, "success")
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - the name is LangChain's
@@ -58,8 +57,8 @@ class QuickTool(StructuredTool):
             return await super().ainvoke(input, config, **kwargs)
         args, key = _read(input)
         given, named = self._to_args_and_kwargs(args, key)
-        with inside_run(config), BookedCall(config):
-            content = await _told(self.coroutine, config)(*given, **named)
+        with inside_run(config), WatchedCall(self.name, config) as call:
+            content = call.gave(await _told(self.coroutine, config)(*given, **named))
         return _format_output(content, None, key, self.name, "success")
 
     def _is_heard(self, body: Callable[..., Any] | None, call: Any, config: RunnableConfig) -> bool:

@@ -11,8 +11,8 @@ from langgraph.types import Command, interrupt
 from scripted import ScriptedChatModel, calls
 
 from cogwork import create_react_agent
-from cogwork.core.budget import Budget
-from cogwork.core.budget_runs import with_budget
+from cogwork.core.budget import Budget, Spent
+from cogwork.core.budget_runs import spent_by, with_budget
 from cogwork.core.errors import BudgetError, MemoryStoreError
 from cogwork.memory import create_checkpointer
 
@@ -25,10 +25,12 @@ def ask() -> str:
     return interrupt("sure?")
 
 
-def agent(saver, script=("done",), **options):
+def agent(saver, script=("done",), limits=None, **options):
     """As another process would build it."""
     model = ScriptedChatModel(script=[*script])
-    return with_budget(create_react_agent(model, [ask], checkpointer=saver, **options), LIMITS)
+    return with_budget(
+        create_react_agent(model, [ask], checkpointer=saver, **options), limits or LIMITS
+    )
 
 
 LIMITS = Budget(max_model_calls=1, max_tool_calls=1)
@@ -124,3 +126,24 @@ def test_a_checkpointer_that_cannot_write_lets_no_call_be_made():
     with pytest.raises(MemoryStoreError, match="cannot keep what the run has spent: disk full"):
         limited.invoke({"messages": "go"}, THREAD)
     assert not model.sent
+
+
+async def test_what_a_thread_has_spent_is_told_over_resumes(tmp_path):
+    with create_checkpointer(f"sqlite:///{tmp_path}/ours.sqlite") as saver:
+        run = agent(saver, [calls(("ask", {})), "done"], Budget())
+        await run.ainvoke({"messages": "go"}, THREAD)
+        first = await spent_by(run, THREAD)
+        await run.ainvoke(Command(resume="yes"), THREAD)
+        both = await spent_by(run, THREAD)
+        assert (first.model_calls, both.model_calls, both.tool_calls) == (1, 2, 1)
+        assert both.tokens > first.tokens > 0
+        assert await spent_by(run, {"configurable": {"thread_id": "another"}}) == Spent()
+
+
+def test_a_second_budget_of_a_graph_counts_beside_the_first():
+    saver = InMemorySaver()
+    script = [calls(("ask", {})), "done"]
+    twice = with_budget(agent(saver, script), Budget(max_model_calls=9), name="second")
+    twice.invoke({"messages": "go"}, THREAD)
+    with pytest.raises(BudgetError, match="of the run allows 1 model calls: 1 spent"):
+        twice.invoke(Command(resume="yes"), THREAD)

@@ -131,15 +131,8 @@ def test_a_line_says_which_span_it_was_written_in(written):
     assert "trace_id" not in outside
 
 
-class Findable(Tracing):
-    """Tells the span of what runs, so that logs can name it."""
-
-    def span_of(self, run_id):
-        return self._spans.get(run_id)
-
-
 def test_spans_of_nodes_are_named_where_the_tracing_tells_them(written, graph):
-    tracing = Findable(TracerProvider().get_tracer("test"))
+    tracing = Tracing(TracerProvider().get_tracer("test"))
     graph.invoke({"x": 0}, {**CONFIG, "callbacks": [tracing]})
     inside, thread, in_tool = written()
     assert inside["trace_id"] == thread["trace_id"] == in_tool["trace_id"]

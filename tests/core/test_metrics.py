@@ -6,7 +6,11 @@ from prometheus_client import CollectorRegistry
 from scripted import ScriptedChatModel, calls
 
 from cogwork.core.breaker import CircuitBreaker
+from cogwork.core.budget import Budget
+from cogwork.core.budget_runs import with_budget
+from cogwork.core.errors import BudgetError
 from cogwork.core.metrics import Metrics
+from cogwork.core.watching import WatchedCall
 from cogwork.graphs import create_plan_execute_agent, create_react_agent
 from cogwork.tools import load_tools, tool
 from cogwork.tools.caching import ToolCache
@@ -50,6 +54,50 @@ def test_failures_and_questions_are_told_apart():
     graph.invoke({"messages": "go"}, {"callbacks": [metrics.callback]})
     assert value(metrics, "agent_tool_calls_total", tool="fail", status="error") == 1
     assert value(metrics, "agent_tool_calls_total", tool="ask", status="asked") == 1
+
+
+@pytest.mark.parametrize("given", ["with the budget", "with both"])
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_budget_s_handler_counts_for_metrics_too_and_nothing_twice(given, is_async):
+    metrics = Metrics()
+    model = ScriptedChatModel(
+        script=[calls(("calculator", {"expression": "6 * 7"}), ("nothing", {})), "42"]
+    )
+    agent = create_react_agent(model, load_tools(["calculator"]))
+    agent = with_budget(agent, Budget(max_model_calls=2), also=metrics.callback)
+    config = {"callbacks": [metrics.callback] if given == "with both" else []}
+    asked = {"messages": "What is 6 * 7?"}
+    _ = await agent.ainvoke(asked, config) if is_async else agent.invoke(asked, config)
+    assert value(metrics, "agent_node_seconds_count", node="think") == 2
+    assert value(metrics, "agent_tool_calls_total", tool="calculator", status="ok") == 1
+    assert value(metrics, "agent_model_calls_total", model="ScriptedChatModel", status="ok") == 2
+    assert value(metrics, "agent_model_seconds_count", model="ScriptedChatModel") == 2
+
+
+def test_what_a_budget_refuses_was_not_called():
+    metrics = Metrics()
+    agent = create_react_agent(
+        ScriptedChatModel(script=[calls(("calculator", {"expression": "6 * 7"}))]),
+        load_tools(["calculator"]),
+    )
+    limits = Budget(max_tool_calls=0)
+    with pytest.raises(BudgetError):
+        with_budget(agent, limits).invoke({"messages": "go"}, {"callbacks": [metrics.callback]})
+    assert value(metrics, "agent_tool_calls_total", tool="calculator", status="ok") is None
+    assert value(metrics, "agent_node_seconds_count", node="act") == 1
+
+
+def test_durations_stand_in_the_buckets_of_prometheus():
+    metrics, call = Metrics(), WatchedCall("look", {})
+    call.made = True
+    for call.seconds in (0.005, 0.0051, 4_000.0):
+        metrics.callback.tool_ends(call, None)
+    found = {
+        bound: value(metrics, "agent_tool_seconds_bucket", tool="look", le=bound)
+        for bound in ("0.005", "0.01", "1800.0", "+Inf")
+    }
+    assert found == {"0.005": 1, "0.01": 2, "1800.0": 2, "+Inf": 3}
+    assert value(metrics, "agent_tool_seconds_sum", tool="look") == pytest.approx(4_000.0101)
 
 
 def test_any_graph_can_be_counted_and_parts_of_nodes_are_not_nodes():

@@ -40,6 +40,7 @@ def test_defaults_need_no_file_and_no_environment():
         "store": ".cogwork/memory",
         "tasks": "sqlite:///.cogwork/tasks.sqlite",
         "root": Path(),
+        "corpus": None,
         "max_steps": 10,
         "tool_timeout": 60,
         "policy": {},

@@ -63,6 +63,38 @@ def test_json_holds_the_answer_the_reason_and_the_steps():
     assert result["thread"]
 
 
+@pytest.mark.parametrize("graph", ["reflexion", "ensemble"])
+def test_json_counts_the_tokens_of_graphs_inside_of_the_graph(graph):
+    ran = cogwork("run", graph, "What is 6 * 7?", "--json", "--tool", "calculator")
+    assert json.loads(ran.stdout)["tokens"] > 100
+
+
+def test_a_run_that_spent_its_budget_goes_on_with_a_larger_one():
+    run = ("run", "react", "--thread", "t", "--tool", "calculator", "--json")
+    refused = cogwork(*run, "What is 6 * 7?", "--max-model-calls", "1")
+    assert refused.returncode == 4
+    assert "allows 1 model calls: 1 spent" in refused.stderr
+    assert "cogwork run react --thread t --max-model-calls" in refused.stderr
+    assert "Error in" not in refused.stderr  # LangChain's log takes it for a fault
+    assert cogwork(*run, "--max-model-calls", "1").returncode == 4  # nothing is forgotten
+    done = cogwork(*run, "--max-model-calls", "2")
+    assert done.returncode == 0, done.stderr
+    assert "42" in json.loads(done.stdout)["answer"]
+    assert json.loads(done.stdout)["tokens"] > 100
+
+
+@pytest.mark.parametrize("limit", ["--max-tokens", "--max-tool-calls", "--max-seconds"])
+def test_a_question_may_be_allowed_nothing(limit):
+    refused = cogwork("run", "react", "What is 6 * 7?", limit, "0")
+    assert (refused.returncode, refused.stderr.count(limit)) == (4, 1), refused.stderr
+
+
+def test_dollars_of_a_model_without_a_price_are_said_not_to_count():
+    ran = cogwork("run", "react", "What is 6 * 7?", "--max-cost", "0.01")
+    assert ran.returncode == 0
+    assert "the price of model 'offline' is not known" in ran.stderr
+
+
 def test_graphs_are_listed():
     assert "react" in installed("graphs").stdout
     listed = json.loads(cogwork("graphs", "--json").stdout)
