@@ -1,6 +1,7 @@
 """What checkpoints cost: rates against LangGraph's savers and none, loop lag, bytes and loading.
 
-Rates: threads of ten steps that run at once in one event loop; a step appends a message. In
+Rates: threads of ten steps that run at once in one event loop; a step appends a message, or is
+a turn of an agent: an instant model's answer and a call of a trivial tool. In
 turns without a saver, with ours, and with LangGraph's, both synchronising every commit
 (`synchronous = FULL`; PostgreSQL as it comes), both pools of 20. Lag: how late a timer is
 while 100 such threads run whose steps wait for a model. Bytes: a ReAct thread whose tool
@@ -32,7 +33,7 @@ from langgraph.graph import END, START, StateGraph
 from measure import Figure, options, report
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
-from react import ASK, ours
+from react import ASK, aecho, ours
 from typing_extensions import TypedDict
 
 from cogwork.core.messages import Messages
@@ -69,6 +70,11 @@ def stepping(saver: Any, wait: float = 0) -> Any:
     return builder.compile(checkpointer=saver)
 
 
+def reacting(saver: Any) -> Any:
+    """An agent of ten turns, each an instant model's and a trivial tool's."""
+    return ours(STEPS, aecho, checkpointer=saver)
+
+
 async def rate(graph: Any, threads: int, **how: Any) -> float:
     """Steps per second of threads that run at once."""
 
@@ -81,8 +87,15 @@ async def rate(graph: Any, threads: int, **how: Any) -> float:
     return threads * STEPS / (time.perf_counter() - started)
 
 
-async def rates(savers: dict[str, Any], threads: int, rounds: int, **how: Any) -> dict[str, float]:
-    graphs = {name: stepping(saver) for name, saver in savers.items()}
+async def rates(
+    savers: dict[str, Any],
+    threads: int,
+    rounds: int,
+    *,
+    build: Callable[[Any], Any] = stepping,
+    **how: Any,
+) -> dict[str, float]:
+    graphs = {name: build(saver) for name, saver in savers.items()}
     for graph in graphs.values():
         await rate(graph, 5)
     found: dict[str, list[float]] = {name: [] for name in graphs}
@@ -161,6 +174,8 @@ async def on_sqlite(folder: Path, *, quick: bool) -> list[Figure]:
             figures += compared(found, SQLITE, 3, "100 threads, SQLite")
             bare = found["none"] / found[MEMORY]
             figures.append(Figure(f"  the same of LangGraph's {MEMORY}", bare, None, "no saver"))
+            found = await rates(savers, 100, 2 if quick else 5, build=reacting)
+            figures += compared(found, SQLITE, 3, "100 ReAct threads, SQLite")
             if not quick:
                 lasting = {"cogwork": saver, SQLITE: stock}
                 found = await rates(lasting, 100, 5, durability="sync")

@@ -41,7 +41,7 @@ from cogwork.core.journal_records import (
     Records,
     Saver,
     kept_in_process,
-    read_records,
+    records_of,
     saved,
     saved_sync,
     write_record,
@@ -252,8 +252,8 @@ class Journal:
             if self._records is None and self._saver is not None:
                 for place in () if self._is_sync else self._around:
                     await saved(self._saver, place)
-                found = await saved(self._saver, self._place)
-                self._records = read_records(found, self._task)
+                written = await saved(self._saver, self._place)
+                self._records = records_of(written, self._task)
             return self._loaded()
 
     def _load_sync(self) -> Records:
@@ -261,8 +261,8 @@ class Journal:
             if self._records is None and self._saver is not None:
                 for place in () if self._is_sync else self._around:
                     saved_sync(self._saver, place)
-                found = saved_sync(self._saver, self._place)
-                self._records = read_records(found, self._task)
+                written = saved_sync(self._saver, self._place)
+                self._records = records_of(written, self._task)
             return self._loaded()
 
     def _loaded(self) -> Records:

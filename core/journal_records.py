@@ -5,12 +5,12 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, PendingWrite
 
 from cogwork.core.errors import MemoryStoreError
 
@@ -19,8 +19,10 @@ __all__ = [
     "Group",
     "Records",
     "Saver",
+    "Writes",
     "kept_in_process",
     "read_records",
+    "records_of",
     "saved",
     "saved_sync",
     "write_record",
@@ -28,6 +30,7 @@ __all__ = [
 
 Saver: TypeAlias = BaseCheckpointSaver[Any]
 Entry: TypeAlias = dict[str, Any]
+Writes: TypeAlias = Sequence[PendingWrite]
 
 _CHANNEL: Final = "__journal__"
 _PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
@@ -63,32 +66,47 @@ class Records:
 
 def read_records(found: CheckpointTuple, task: str) -> Records:
     """Return what a task has recorded under a checkpoint."""
+    return records_of(found.pending_writes or (), task)
+
+
+def records_of(written: Writes, task: str) -> Records:
+    """Return what a task has recorded, of all that was written under a checkpoint."""
     records = Records()
-    for _, channel, entries in found.pending_writes or ():
+    for _, channel, entries in written:
         for entry in entries if channel == _CHANNEL else ():
             if entry["task"] == task:  # a checkpoint's tasks share its writes
                 records.add(entry["kind"], entry["key"], entry["value"])
     return records
 
 
-async def saved(saver: Saver, place: RunnableConfig) -> CheckpointTuple:
-    """Return a checkpoint as soon as it is saved; it may be written in the background.
+async def saved(saver: Saver, place: RunnableConfig) -> Writes:
+    """Return what was written under a checkpoint, as soon as that is saved.
+
+    It may be saved in the background. Savers of ours read the records and nothing else.
 
     Raises:
         MemoryStoreError: It is not saved in time.
     """
+    read = getattr(saver, "awritten", None)
     for pause in _pauses():
-        if found := await saver.aget_tuple(place):
-            return found
+        if read is not None:
+            if (written := await read(place, _CHANNEL)) is not None:
+                return cast("Writes", written)
+        elif found := await saver.aget_tuple(place):
+            return found.pending_writes or ()
         await asyncio.sleep(pause)
     raise _not_saved(place)
 
 
-def saved_sync(saver: Saver, place: RunnableConfig) -> CheckpointTuple:
+def saved_sync(saver: Saver, place: RunnableConfig) -> Writes:
     """Do what `saved` does, in synchronous code."""
+    read = getattr(saver, "written", None)
     for pause in _pauses():
-        if found := saver.get_tuple(place):
-            return found
+        if read is not None:
+            if (written := read(place, _CHANNEL)) is not None:
+                return cast("Writes", written)
+        elif found := saver.get_tuple(place):
+            return found.pending_writes or ()
         time.sleep(pause)
     raise _not_saved(place)
 
@@ -147,6 +165,8 @@ class Group:
         self._place = place
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        # Our own savers write also for a caller that is cancelled.
+        self._is_free = hasattr(saver, "awritten")
 
     async def write(self, entry: Entry) -> None:
         """Return when the entry is durable.
@@ -154,6 +174,15 @@ class Group:
         Raises:
             MemoryStoreError: It cannot be written.
         """
+        if self._is_free:  # nobody to share with: no task of its own
+            self._is_free = False
+            try:
+                await self._put([entry])
+            except Exception as error:
+                raise _cannot_record(entry["key"], error) from error
+            finally:
+                self._is_free = True
+            return
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, written))
         if self._writer is None or self._writer.done():

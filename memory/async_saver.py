@@ -15,6 +15,7 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
+    PendingWrite,
 )
 
 __all__ = ["ThreadedSaver"]
@@ -55,6 +56,17 @@ class ThreadedSaver(BaseCheckpointSaver[Any]):
     def close(self) -> None:
         """Release what the saver holds; it cannot be used afterwards."""
         raise NotImplementedError
+
+    def written(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
+        """Return what tasks wrote to a channel under a checkpoint; None when that is not saved."""
+        found = self.get_tuple(config)
+        if found is None:
+            return None
+        return [each for each in found.pending_writes or () if each[1] == channel]
+
+    async def awritten(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
+        """See `written`."""
+        return await _in_thread(self.written, config, channel)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `get_tuple`."""

@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
+    PendingWrite,
     get_checkpoint_metadata,
 )
 
@@ -54,7 +55,13 @@ from cogwork.memory.strict_serializer import StrictSerializer
 
 __all__ = ["SqliteCheckpointer"]
 
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PENDING = f"SELECT {WRITE_COLUMNS} FROM writes WHERE c = ?"  # noqa: S608 - constants
+_WRITTEN = (
+    "SELECT task_id, channel, w.type, value, task_path, idx, w.checksum "
+    "FROM checkpoints LEFT JOIN writes w ON c = n AND channel = ? "
+    "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? AND checkpoint IS NOT NULL"
+)
 
 
 class SqliteCheckpointer(ThreadedSaver):
@@ -151,6 +158,25 @@ class SqliteCheckpointer(ThreadedSaver):
         found = tuple(self._find(wanted, limit=1))
         return found[0] if found else None
 
+    def written(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
+        """Return what tasks wrote to a channel under a checkpoint; None when that is not saved."""
+        with self._file.read() as cursor:
+            rows = cursor.execute(_WRITTEN, (channel, *_place(config))).fetchall()
+        return self._written(rows, channel)
+
+    async def awritten(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
+        """See `written`. A few pages that were just written: a thread would take longer to begin."""
+        rows = self._file.read_now(_WRITTEN, (channel, *_place(config)))
+        if rows is None:
+            return await super().awritten(config, channel)
+        return self._written(rows, channel)
+
+    def _written(self, rows: Sequence[Any], channel: str) -> Sequence[PendingWrite] | None:
+        if not rows:
+            return None
+        writes = read_writes(row for row in rows if row[1] is not None)
+        return [(each.task_id, channel, self.serde.loads_typed(each.typed)) for each in writes]
+
     def list(
         self,
         config: RunnableConfig | None,
@@ -242,9 +268,7 @@ class SqliteCheckpointer(ThreadedSaver):
         thread, namespace, parent = _place(config)
         values, snapshots = without_lists(checkpoint["channel_values"], self._serde)
         kept: Any = {**checkpoint, "channel_values": values} if snapshots else checkpoint
-        text = json.dumps(
-            get_checkpoint_metadata(config, metadata), ensure_ascii=False, separators=(",", ":")
-        )
+        text = _compact.encode(get_checkpoint_metadata(config, metadata))
         place = (thread, namespace, short(checkpoint["id"]))
         typed = self.serde.dumps_typed(slim(kept))
         facts = text.encode("utf-8", "ignore")

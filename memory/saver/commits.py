@@ -35,8 +35,8 @@ class Commits(Generic[R]):
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    async def write(self, row: R) -> None:
-        """Return when the row is durable. A caller that is cancelled has written all the same."""
+    def write(self, row: R) -> "asyncio.Future[None]":
+        """Await it, and the row is durable. A caller that is cancelled has written all the same."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         with self._changed:
@@ -48,7 +48,7 @@ class Commits(Generic[R]):
                 self._thread.start()
             elif len(self._waiting) == 1:
                 self._changed.notify()
-        await done
+        return done
 
     @property
     def is_here(self) -> bool:

@@ -5,6 +5,7 @@ UUID, because names would be longer than most of what is written. Bytes sort as 
 whose row is then empty as yet.
 """
 
+import functools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -148,6 +149,7 @@ def _put(
         cursor.execute(statement, [value for each in chunk for value in each])
 
 
+@functools.lru_cache(maxsize=4_096)  # one comes as a checkpoint's, its writes' and its child's
 def short(task_id: str) -> str | bytes:
     """Return the name of a task or checkpoint as it is stored: a UUID as its bytes."""
     if len(task_id) == 36 and task_id[8] == task_id[13] == task_id[18] == task_id[23] == "-":

@@ -94,7 +94,11 @@ def field_texts(value: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, .
     """Return what is embedded of a value; blank texts are left out."""
     found: list[str] = []
     for path in fields:
-        found += get_text_at_path(value, path if path == "$" else _tokens(path))
+        plain = value.get(path) if path.isidentifier() else None
+        if isinstance(plain, str):
+            found.append(plain)
+        else:
+            found += get_text_at_path(value, path if path == "$" else _tokens(path))
     return tuple(text for text in found if text.strip())
 
 
@@ -106,8 +110,8 @@ def full_text(value: Mapping[str, Any], fields: Sequence[str], texts: tuple[str,
 
 def vectors(texts: Sequence[str], embedded: Mapping[str, bytes]) -> tuple[bytes, ...]:
     """Return the vectors of the texts; one that is all zeros says nothing and is left out."""
-    found = (embedded.get(text) for text in texts)
-    return tuple(vector for vector in found if vector)
+    found = [embedded.get(text) for text in texts]
+    return tuple([vector for vector in found if vector])
 
 
 def _change(op: PutOp, fields: Sequence[str]) -> tuple[Change, tuple[str, ...]]:
@@ -181,6 +185,8 @@ def _check_name(namespace: Namespace, key: str = "") -> None:
 
 
 def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

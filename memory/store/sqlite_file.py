@@ -3,14 +3,15 @@
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from cogwork.core.errors import MemoryStoreError
+from cogwork.memory.log_room import LogRoom
 from cogwork.memory.store.group_commit import GroupCommit
 
-__all__ = ["SqliteFile", "explained"]
+__all__ = ["SqliteFile"]
 
 T = TypeVar("T")
 _ADVICE = {  # by the start of SQLite's name for the error
@@ -26,17 +27,17 @@ _ADVICE = {  # by the start of SQLite's name for the error
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, name: str) -> Iterator[None]:
     """Raise what SQLite says as errors that name the way out."""
     try:
         yield
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        advice = next((text for start, text in _ADVICE.items() if name.startswith(start)), "")
+        kind = getattr(error, "sqlite_errorname", "")
+        advice = next((text for start, text in _ADVICE.items() if kind.startswith(start)), "")
         raise MemoryStoreError(
-            f"memory store '{path}': {error}" + (f"; {advice}" if advice else ""),
-            details={"path": str(path), "sqlite": name},
-            transient=name.startswith("SQLITE_BUSY"),
+            f"{name} '{path}': {error}" + (f"; {advice}" if advice else ""),
+            details={"path": str(path), "sqlite": kind},
+            transient=kind.startswith("SQLITE_BUSY"),
         ) from error
 
 
@@ -49,19 +50,28 @@ class SqliteFile:
     Args:
         path: The file; it is created.
         prepare: Called with the first connection, to create or migrate tables.
+        name: What errors call it.
 
     Raises:
         MemoryStoreError: The file cannot be opened, now or later.
     """
 
-    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        prepare: Callable[[sqlite3.Connection], None],
+        *,
+        name: str = "memory store",
+    ) -> None:
         self.path = path
+        self.name = name
         self._group = GroupCommit(self._transact)
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self._room = LogRoom(path)
         self.commits = 0
         """How many transactions wrote; only this object writes to the file."""
-        with explained(path):
+        with self._explained():
             self._writer = self._connect()
             try:
                 self._writer.execute("PRAGMA journal_mode = WAL")
@@ -75,12 +85,12 @@ class SqliteFile:
 
     def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run `work` in a transaction and return its result once that is durable."""
-        with explained(self.path):
+        with self._explained():
             return self._group.write(work)
 
     def look(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run `work` in a transaction that is taken back, and return its result."""
-        with explained(self.path), self._group.lock:
+        with self._explained(), self._group.lock:
             self._require_open()
             cursor = self._writer.cursor()
             try:
@@ -95,7 +105,7 @@ class SqliteFile:
     def read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that sees what is committed."""
         self._require_open()
-        with explained(self.path):
+        with self._explained():
             try:
                 connection = self._readers.pop()
             except IndexError:
@@ -113,6 +123,7 @@ class SqliteFile:
         """Wait for the commit that is under way and close all connections."""
         with self._group.lock:
             self._closed = True
+            self._room.close()
             self._writer.close()
             while self._readers:
                 self._readers.pop().close()
@@ -125,6 +136,7 @@ class SqliteFile:
             work(cursor)
             cursor.execute("COMMIT")
             self.commits += 1
+            self._room.make()
         except BaseException:
             if self._writer.in_transaction:
                 cursor.execute("ROLLBACK")
@@ -134,9 +146,10 @@ class SqliteFile:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise MemoryStoreError(
-                f"memory store '{self.path.parent}' was closed; create another to go on"
-            )
+            raise MemoryStoreError(f"{self.name} '{self.path}' was closed; create another to go on")
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return _explained(self.path, self.name)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

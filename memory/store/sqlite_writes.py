@@ -13,6 +13,7 @@ from cogwork.memory.store.rows import Change, Indexed
 
 __all__ = ["apply", "apply_timed", "index_again", "sweep"]
 
+_FIND = "SELECT id FROM items WHERE namespace_id = ? AND key = ?"
 _ADD_TEXT = "INSERT INTO texts (rowid, place, body) VALUES (?, ?, ?)"
 _ADD_LINK = (
     "INSERT INTO links (item_id, number, namespace_id, version, vector_id) VALUES (?, ?, ?, ?, ?)"
@@ -28,23 +29,20 @@ def apply_timed(cursor: sqlite3.Cursor, changes: Sequence[tuple[Change, int]]) -
     """Write changes of different items, each at its time."""
     known: dict[Namespace, int] = {}
     gained = _Gained()
-    new: list[_New] = []
+    puts: list[_Put] = []
     for change, now in changes:
         namespace = known.get(change.namespace) or _namespace(cursor, change)
         if namespace is None:
             continue
         known[change.namespace] = namespace
-        row = cursor.execute(
-            "SELECT id FROM items WHERE namespace_id = ? AND key = ?", (namespace, change.key)
-        ).fetchone()
-        if change.value is None:
-            if row:
-                _delete(cursor, namespace, row[0], gained)
-        elif row:
-            _update(cursor, change, (namespace, row[0]), now, gained)
-        else:
-            new.append(_New(namespace, change, now))
-    _insert(cursor, new, gained)  # last: a vector that an update drops may be among theirs
+        if change.value is not None:
+            puts.append(_Put(namespace, change, now))
+        elif row := cursor.execute(_FIND, (namespace, change.key)).fetchone():
+            _delete(cursor, namespace, row[0], gained)
+    new, others = _insert(cursor, puts)
+    for put in others:
+        _update(cursor, put, gained)
+    _index(cursor, new, gained)  # last: a vector that an update drops may be among theirs
     return gained.note(cursor)
 
 
@@ -80,8 +78,8 @@ def index_again(cursor: sqlite3.Cursor, entries: Iterable[Indexed]) -> None:
     gained.note(cursor)
 
 
-class _New(NamedTuple):
-    """An item to add, where and when."""
+class _Put(NamedTuple):
+    """An item to write, where and when."""
 
     namespace: int
     change: Change
@@ -123,50 +121,62 @@ def _namespace(cursor: sqlite3.Cursor, change: Change) -> int | None:
     return cursor.execute("INSERT INTO namespaces (path) VALUES (?)", (path,)).lastrowid
 
 
-def _update(
-    cursor: sqlite3.Cursor, change: Change, place: tuple[int, int], now: int, gained: _Gained
-) -> None:
-    item = place[1]
+def _update(cursor: sqlite3.Cursor, put: _Put, gained: _Gained) -> None:
+    namespace, change, now = put
+    [(item,)] = cursor.execute(_FIND, (namespace, change.key)).fetchall()
     cursor.execute(
         "UPDATE items SET created_at = CASE WHEN expires_at <= ? THEN ? ELSE created_at END, "
         "updated_at = ?, value = ?, fields = ?, ttl = ?, expires_at = ? WHERE id = ?",
         (now, now, now, change.value, change.fields, change.ttl, _expiry(change, now), item),
     )
     _replace_text(cursor, item, change.namespace, change.text)
+    place = namespace, item
     _link(cursor, place, _vectors_of(cursor, item), change.vectors, gained)
 
 
-def _insert(cursor: sqlite3.Cursor, new: Sequence[_New], gained: _Gained) -> None:
-    """Add items that do not exist yet, table by table."""
-    ids = range(first := _next_id(cursor, "items"), first + len(new))
+def _insert(
+    cursor: sqlite3.Cursor, puts: Sequence[_Put]
+) -> tuple[list[tuple[int, _Put]], list[_Put]]:
+    """Add items that do not exist yet; return those with their ids, and the others."""
+    first = _next_id(cursor, "items")
+    new = list(enumerate(puts, first))
     cursor.executemany(
         "INSERT INTO items (id, namespace_id, key, created_at, updated_at, value, fields, ttl, "
-        "expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (item, namespace, each.key, now, now, each.value, each.fields, each.ttl, expires)
-            for item, (namespace, each, now) in zip(ids, new, strict=True)
-            for expires in (_expiry(each, now),)
-        ),
+        "expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace_id, key) DO NOTHING",
+        [
+            (id_, place, it.key, now, now, it.value, it.fields, it.ttl, _expiry(it, now))
+            for id_, (place, it, now) in new
+        ],
     )
+    if cursor.rowcount == len(puts):
+        return new, []
+    rows = cursor.execute("SELECT id FROM items WHERE id >= ?", (first,)).fetchall()
+    added = {item for (item,) in rows}
+    others = [put for item, put in new if item not in added]
+    return [(item, put) for item, put in new if item in added], others
+
+
+def _index(cursor: sqlite3.Cursor, new: Sequence[tuple[int, _Put]], gained: _Gained) -> None:
+    """Add the texts and vectors of new items, table by table."""
     cursor.executemany(
         _ADD_TEXT,
-        (
-            (item, place_tokens(each.namespace), each.text)
-            for item, (_, each, _) in zip(ids, new, strict=True)
-            if each.text
-        ),
+        [
+            (item, place_tokens(put.change.namespace), put.change.text)
+            for item, put in new
+            if put.change.text
+        ],
     )
-    known = _vectors(cursor, [data for _, each, _ in new for data in each.vectors])
+    known = _vectors(cursor, [data for _, put in new for data in put.change.vectors])
     cursor.executemany(
         _ADD_LINK,
         [
-            (item, number, namespace, gained.version(cursor, namespace), known[data])
-            for item, (namespace, each, _) in zip(ids, new, strict=True)
-            for number, data in enumerate(each.vectors)
+            (item, number, put.namespace, gained.version(cursor, put.namespace), known[data])
+            for item, put in new
+            for number, data in enumerate(put.change.vectors)
         ],
     )
-    for namespace, each, _ in new:
-        gained.vectors[namespace] += len(each.vectors)
+    for _, put in new:
+        gained.vectors[put.namespace] += len(put.change.vectors)
 
 
 def _expiry(change: Change, now: int) -> int | None:

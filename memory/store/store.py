@@ -21,6 +21,7 @@ from cogwork.memory.store.outbox import Feeder
 from cogwork.memory.store.plan import Plan, check_fields, make_plan, vectors
 from cogwork.memory.store.reading import Reading
 from cogwork.memory.store.reindexing import embed_again
+from cogwork.memory.store.rows import Change
 from cogwork.memory.store.ttl import Sweeper
 from cogwork.memory.store.vector_search import VectorSearch
 
@@ -268,7 +269,7 @@ class ChromaStore(BaseStore):
             self._touch(reading)
         if plan.changes:
             changes = [
-                change._replace(vectors=vectors(texts, documents))
+                Change(*change[:-1], vectors(texts, documents))
                 for change, texts in plan.changes.values()
             ]
             self._feeder.written(self._records.write(changes, _micros(self._clock)))

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -15,6 +17,7 @@ from review_graph import answer, build, say, texts, thread
 
 from cogwork.core.errors import MemoryStoreError
 from cogwork.memory import create_checkpointer
+from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.saver.commits import Commits
 from cogwork.memory.sqlite_saver import SqliteCheckpointer
 
@@ -162,7 +165,7 @@ async def test_cancelled_caller_leaves_the_others_alone(saver):
 async def test_what_waits_is_committed_before_it_closes():
     batches: list[Sequence[int]] = []
     commits: Commits[int] = Commits(batches.append)
-    writes = [asyncio.create_task(commits.write(n)) for n in range(5)]
+    writes = [commits.write(n) for n in range(5)]
     await asyncio.sleep(0)
 
     commits.close()
@@ -174,7 +177,7 @@ async def test_what_waits_is_committed_before_it_closes():
 async def test_loop_runs_on_while_a_commit_takes_long():
     release, beats = threading.Event(), 0
     commits: Commits[int] = Commits(lambda _: release.wait(10) and None)
-    write = asyncio.create_task(commits.write(1))
+    write = commits.write(1)
 
     while beats < 50:
         await asyncio.sleep(0)
@@ -183,6 +186,60 @@ async def test_loop_runs_on_while_a_commit_takes_long():
     release.set()
     await write
     commits.close()
+
+
+async def test_what_was_written_to_a_channel_is_read_without_its_checkpoint(saver):
+    config = {"configurable": {"thread_id": "1", "checkpoint_ns": ""}}
+    at = await saver.aput(config, empty_checkpoint(), {"step": 1}, {})
+    assert await saver.awritten(at, "x") == []
+    for channel, value in (("x", [1]), ("y", 2), ("x", [3])):
+        await saver.aput_writes(at, [(channel, value)], str(uuid.uuid4()))
+    await saver.aput_writes(place("later"), [("x", 4)], str(uuid.uuid4()))
+
+    found = await saver.awritten(at, "x")
+
+    assert sorted(value for _, _, value in found) == [[1], [3]]
+    assert found == ThreadedSaver.written(saver, at, "x")  # as savers do that have no short way
+    assert saver.written(place("later"), "x") is None  # its checkpoint is not saved yet
+    assert ThreadedSaver.written(saver, place("later"), "x") is None
+
+
+def test_log_has_room_for_what_is_to_come(saver):
+    log = saver.path.with_name(f"{saver.path.name}-wal")
+    saver.put_writes(place("first"), [("x", 1)], str(uuid.uuid4()))
+    size = log.stat().st_size
+
+    for n in range(50):
+        saver.put_writes(place(str(n)), [("x", n)], str(uuid.uuid4()))
+
+    assert log.stat().st_size == size
+    assert committed(saver) == 51
+
+
+_KILLED = """
+import os, signal, sys, uuid
+from cogwork.memory import create_checkpointer
+
+saver = create_checkpointer(f"sqlite:///{sys.argv[1]}")
+for n in range(400):
+    at = {"configurable": {"thread_id": str(n), "checkpoint_ns": "", "checkpoint_id": str(n)}}
+    saver.put_writes(at, [("x", "." * 10_000)], str(uuid.uuid4()))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_written_survives_a_kill_and_nothing_else_does(tmp_path):
+    path = tmp_path / "killed.db"
+    subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False, timeout=60)
+
+    with create_checkpointer(f"sqlite:///{path}") as saver:
+        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+        found = [name for (name,) in saver.conn.execute(tables)]
+        sound = saver.conn.execute("PRAGMA integrity_check").fetchone()
+
+        assert committed(saver) == 400
+        assert found == ["checkpoints", "snapshots", "writes"]
+        assert sound == ("ok",)
 
 
 def test_idle_threads_are_found_and_pruned(saver):

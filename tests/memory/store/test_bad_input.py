@@ -140,6 +140,7 @@ def test_one_wrong_operation_stops_the_whole_batch(store):
         ([[1.0] * 7], "(7 dimensions|32 dimensions.*7 dimensions|have 7 dimensions)"),
         ([["one"]], "no list of vectors"),
         ([[]], "not finite"),
+        ([[10**400] * 32], "no list of vectors"),
         (ConnectionError("refused"), r"failed: ConnectionError\('refused'\)"),
     ],
 )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +18,7 @@ from letters import LetterEmbeddings
 
 from cogwork.core.errors import MemoryStoreError
 from cogwork.memory.store import ChromaStore
+from cogwork.memory.store.sqlite_file import SqliteFile
 from cogwork.memory.store.sqlite_schema import MIGRATIONS
 
 SUPPORT = Path(__file__).parents[2] / "support"
@@ -179,6 +181,29 @@ def test_a_full_disk_is_named_and_spares_what_was_stored(tmp_path, size):
     with ChromaStore(tmp_path / "s", embeddings=None) as store:
         assert len(store.search(("a",), limit=9999)) == done
         store.put(("a",), "more", {})
+
+
+def test_small_writes_find_room_in_the_log_and_its_rest_is_no_data(open_store, tmp_path):
+    store = open_store(embeddings=None)
+    store.put(("a",), "first", {})
+    log = tmp_path / "store" / "memory.sqlite3-wal"
+    size = log.stat().st_size
+    for number in range(20):
+        store.put(("a",), str(number), {"text": "x" * 1000})
+    assert log.stat().st_size == size
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("memory.sqlite3", log.name):  # as a crash leaves them
+        shutil.copy(log.with_name(name), copy)
+    with ChromaStore(copy, embeddings=None) as again:
+        assert len(again.search(("a",), limit=100)) == 21
+
+
+def test_errors_call_the_file_by_its_name(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"no database " * 1000)
+    with pytest.raises(MemoryStoreError, match=r"^tasks '.*not a database"):
+        SqliteFile(path, lambda connection: None, name="tasks")
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
