@@ -3,10 +3,8 @@
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,12 +14,9 @@ from cogwork.core.errors import ConfigurationError, TaskError
 from cogwork.core.registry import nearest
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from cogwork.core.metrics import Metrics
     from cogwork.core.settings import Settings
     from cogwork.runtime.tasks.runner import Runner
-    from cogwork.runtime.tasks.task import Task
 
 __all__ = ["app", "metrics_command", "worker_command"]
 
@@ -37,16 +32,6 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of the task.")]
-
-_COLOURS = {
-    "pending": "dim",
-    "running": "cyan",
-    "paused": "yellow",
-    "completed": "green",
-    "failed": "red",
-    "cancelled": "dim",
-}
-_BAR = 20  # characters
 
 
 @app.command("submit")
@@ -90,27 +75,29 @@ def list_command(
     """List tasks, the newest first."""
     from rich.console import Console
 
-    if state is not None and state not in _COLOURS:
-        raise ConfigurationError(f"no state is called '{state}'; {nearest(state, list(_COLOURS))}")
+    from cogwork.runtime.tasks.display import tasks_table
+
     with _opened(config) as runner:
-        found = runner.list(state, limit=limit)  # type: ignore[arg-type]  # checked above
+        found = runner.list(state, limit=limit)  # type: ignore[arg-type]  # checked there
     if as_json:
         typer.echo(json.dumps([task.model_dump() for task in found]))
     elif not found:
         typer.echo('no tasks; `cogwork tasks submit react "…"` makes one')
     else:
-        Console(emoji=False).print(_table(found))
+        Console(emoji=False).print(tasks_table(found))
 
 
 @app.command("status")
 def status_command(key: Id, config: Config = None, as_json: Json = False) -> None:
     """Say what is known of a task."""
+    from cogwork.runtime.tasks.display import facts_of
+
     with _opened(config) as runner:
         task = runner.status(key)
     if as_json:
         typer.echo(task.model_dump_json())
         return
-    for name, value in _facts(task):
+    for name, value in facts_of(task):
         typer.echo(f"{name:<10} {value}")
 
 
@@ -123,6 +110,8 @@ def watch_command(
     as_json: Json = False,
 ) -> None:
     """Show tasks as they go, until they have ended or wait for a person."""
+    from cogwork.runtime.tasks.display import watch
+
     with _opened(config) as runner:
         if as_json:
             if key is None:
@@ -130,7 +119,29 @@ def watch_command(
             for event in runner.watch(key):
                 typer.echo(event.model_dump_json())
         else:
-            _watch(runner, key)
+            watch(runner, key)
+
+
+@app.command("report")
+def report_command(
+    key: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One task; all unless given.")
+    ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(help="Of what ended, only the last so many.", show_default=False),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Print what became of tasks and what they took, as Markdown."""
+    with _opened(config) as runner:
+        if key is None:
+            found = runner.report(None if hours is None else hours * 3_600)
+            typer.echo(found.model_dump_json() if as_json else found.markdown(), nl=as_json)
+        else:
+            one = runner.task_report(key)
+            typer.echo(one.model_dump_json() if as_json else one.markdown(), nl=as_json)
 
 
 @app.command("result")
@@ -216,15 +227,21 @@ def metrics_command(
     typer.echo(found.text, nl=False)
 
 
-def worker_command(
+def worker_command(  # noqa: PLR0917 - one parameter an option
     max_concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once.")] = 4,
     until_done: Annotated[
         bool, typer.Option("--until-done", help="End when nothing is left to do.")
     ] = False,
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Answer Prometheus on this port of this machine.", show_default=False),
+        typer.Option(help="Answer Prometheus on this port.", show_default=False),
     ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="Who may ask: this machine alone, or 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that running nodes have when it ends.")
+    ] = 10.0,
     config: Config = None,
 ) -> None:
     """Work on tasks until SIGTERM or Ctrl-C; what runs is then brought to its next checkpoint."""
@@ -236,8 +253,8 @@ def worker_command(
     with ExitStack() as stack:
         options: dict[str, Any] = {"max_concurrency": max_concurrency}
         if metrics_port is not None:
-            options["metrics"] = _serve_metrics(stack, metrics_port)
-        runner = stack.enter_context(_opened(config, **options))
+            options["metrics"] = _serve_metrics(stack, metrics_port, metrics_host)
+        runner = stack.enter_context(_opened(config, grace, **options))
         runner.start()
         typer.echo("working; Ctrl-C or SIGTERM ends it", err=True)
         while not ended.wait(0.2):
@@ -249,20 +266,22 @@ def worker_command(
 
 
 @contextmanager
-def _opened(config: Path | None, **options: Any) -> Iterator["Runner"]:
+def _opened(config: Path | None, grace: float = 10.0, **options: Any) -> Iterator["Runner"]:
     """The runner that the settings name; it works only if it is started."""
+    from cogwork.core.logs import log_as
     from cogwork.core.settings import load_settings
     from cogwork.graphs.registry import graphs
     from cogwork.runtime.tasks.runner import Runner
 
     settings = load_settings(config)
+    log_as(settings)
     with ExitStack() as stores:  # opened with the graphs that work on memories
         makers = {name: _maker(name, settings, stores) for name in graphs.names()}
         runner = Runner(settings.tasks, makers, **options)
         try:
             yield runner
         finally:
-            runner.stop()
+            runner.stop(grace)
 
 
 def _maker(name: str, settings: "Settings", stack: ExitStack) -> Any:
@@ -275,15 +294,15 @@ def _maker(name: str, settings: "Settings", stack: ExitStack) -> Any:
     return make
 
 
-def _serve_metrics(stack: ExitStack, port: int) -> "Metrics":
+def _serve_metrics(stack: ExitStack, port: int, host: str) -> "Metrics":
     from cogwork.core.metrics import Metrics
 
     metrics = Metrics()
     try:
-        stack.enter_context(metrics.serve(port))
+        stack.enter_context(metrics.serve(port, host))
     except OSError as error:
         raise ConfigurationError(
-            f"metrics cannot be served on port {port}: {error.strerror}; choose another"
+            f"metrics cannot be served on {host}, port {port}: {error.strerror}; choose another"
         ) from error
     return metrics
 
@@ -293,70 +312,3 @@ def _read(answer: str) -> Any:
         return json.loads(answer)
     except ValueError:
         return answer
-
-
-def _watch(runner: "Runner", key: str | None) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
-    from cogwork.runtime.tasks.task import ENDED
-
-    shown = [key] if key else [t.id for t in runner.list(limit=50) if t.state not in ENDED]
-    if not shown:
-        typer.echo("nothing is running or waiting")
-        return
-    with Live(console=Console(emoji=False), refresh_per_second=8) as live:
-        while True:
-            tasks = [runner.status(each) for each in shown]
-            live.update(_table(tasks))
-            if all(task.state in (*ENDED, "paused") for task in tasks):
-                return
-            time.sleep(0.15)
-
-
-def _table(tasks: "list[Task]") -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None)
-    for name in ("id", "graph", "state", "progress", "ran", "left"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("says")
-    now = time.time()
-    for task in tasks:
-        left = task.seconds_left(now)
-        says = task.error or "; ".join(str(each["value"]) for each in task.questions)
-        state = f"{task.state}, {task.phase}" if task.phase else task.state
-        table.add_row(
-            task.id,
-            task.graph,
-            f"[{_COLOURS[task.state]}]{state}[/]",
-            _bar(task.progress),
-            f"{task.duration(now):.1f} s",
-            "" if left is None else f"{left:.0f} s",
-            escape(says[:80]),
-        )
-    return table
-
-
-def _bar(share: float) -> str:
-    done = round(share * _BAR)
-    return f"{'█' * done}{'░' * (_BAR - done)} {share:4.0%}"
-
-
-def _facts(task: "Task") -> Iterator[tuple[str, Any]]:
-    now = time.time()
-    yield from (("id", task.id), ("graph", task.graph), ("state", task.state))
-    yield "progress", f"{task.progress:.0%}"
-    yield (
-        "created",
-        datetime.fromtimestamp(task.created, UTC).astimezone().isoformat(" ", "seconds"),
-    )
-    yield "ran", f"{task.duration(now):.1f} s in {task.attempts} attempt(s)"
-    if any(task.spent.values()):
-        yield "spent", ", ".join(f"{value:g} {name}" for name, value in task.spent.items() if value)
-    for name in ("phase", "parent", "timeout", "budget", "error"):
-        if (value := getattr(task, name)) is not None:
-            yield name, value
-    for each in task.questions:
-        yield "asks", f"{json.dumps(each['value'], ensure_ascii=False)} ({each['id']})"

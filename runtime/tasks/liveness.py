@@ -40,6 +40,9 @@ class Presence:
         shutil.rmtree(self._folder / owner, ignore_errors=True)
         return False
 
+    def keep(self) -> None:
+        """Renew the sign; the system keeps a lock as long as the process lives."""
+
     def leave(self) -> None:
         """Take the sign away."""
         self._lock.close()

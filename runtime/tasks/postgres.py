@@ -23,6 +23,9 @@ T = TypeVar("T")
 _POOL: Final = 4
 _WAIT: Final = 10.0  # seconds for a connection
 _SETUP_LOCK: Final = 0x636F67746173  # "cogtas", the same in every process
+_ANY_TIME: Final = "true"
+# Others need a moment to take theirs again when the server was restarted.
+_SETTLED: Final = "now() - pg_postmaster_start_time() > interval '5 seconds'"
 _PLACE: Final = "cogwork_tasks"  # the schema
 _SCHEMA: Final = f"""
     CREATE SCHEMA IF NOT EXISTS {_PLACE};
@@ -114,18 +117,16 @@ class PostgresPresence:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._url = url
         self._guard = threading.Lock()
-        self._connection = self._locked()
+        with _explained(_options(url)[1]):
+            self._connection = connect(url)
+            self._mine = self._lock(self.owner, _ANY_TIME)
 
     def lives(self, owner: str) -> bool:
         """Whether another runner still is there."""
         if owner == self.owner:
             return True
         with self._guard, _explained(_options(self._url)[1]):
-            self._renew()
-            got = self._connection.execute(
-                "SELECT pg_try_advisory_lock(%s)", [_number(owner)]
-            ).fetchone()
-            if got is None or not got[0]:
+            if not self._lock(owner, _SETTLED):
                 return True
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [_number(owner)])
             return False
@@ -135,20 +136,23 @@ class PostgresPresence:
         with suppress(Exception):  # the server may be gone; then so is the sign
             self._connection.close()
 
-    def _renew(self) -> None:
-        """Take the lock again if the connection was lost: others may have taken our tasks."""
+    def keep(self) -> None:
+        """Take the lock again if its connection was lost, as after a restart of the server."""
         from psycopg import Error
 
-        try:
-            self._connection.execute("SELECT 1")
-        except Error:
-            self._connection = self._locked()
+        with self._guard, _explained(_options(self._url)[1]):
+            try:
+                self._connection.execute("SELECT 1")
+            except Error:
+                self._connection.close()
+                self._connection, self._mine = connect(self._url), False
+            self._mine = self._mine or self._lock(self.owner, _ANY_TIME)
 
-    def _locked(self) -> "Connection[Any]":
-        with _explained(_options(self._url)[1]):
-            connection = connect(self._url)
-            connection.execute("SELECT pg_advisory_lock(%s)", [_number(self.owner)])
-            return connection
+    def _lock(self, owner: str, when: str) -> bool:
+        """Take a lock if nobody has it, and if it may be judged by that."""
+        statement = f"SELECT CASE WHEN {when} THEN pg_try_advisory_lock(%s) ELSE false END"
+        got = self._connection.execute(statement, [_number(owner)]).fetchone()
+        return bool(got and got[0])
 
 
 class _Asking:

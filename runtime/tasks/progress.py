@@ -43,7 +43,7 @@ class Progress:
             self.phase = "executing"
             self._reach(_AFTER * sum(self._steps.values()) / len(self._steps))
         elif event.get("type") == "progress" and isinstance(event.get("value"), int | float):
-            self._reach(min(float(event["value"]), _AFTER))
+            self._reach(float(max(0, min(event["value"], _AFTER))))
 
     def _reach(self, share: float) -> None:
         self.share = max(self.share, share)

@@ -7,59 +7,22 @@ start the same task, and what one was told the other sees.
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from pydantic_core import to_jsonable_python
-
-from cogwork.core.errors import TaskError, redact
+from cogwork.core.errors import TaskError
 from cogwork.memory.store.sqlite_file import SqliteFile
+from cogwork.runtime.tasks.claims import TaskFile
 from cogwork.runtime.tasks.postgres import PostgresFile
+from cogwork.runtime.tasks.report import Line
+from cogwork.runtime.tasks.rows import COLUMNS, FIELDS, note, prepare, row_of, task_of, update
+from cogwork.runtime.tasks.submission import require_id
 from cogwork.runtime.tasks.task import ENDED, State, Task, TaskEvent, require_transition
 
 __all__ = ["Records"]
 
 T = TypeVar("T")
-
-_SCHEMA: Final = """
-    CREATE TABLE IF NOT EXISTS tasks (
-        id TEXT PRIMARY KEY, graph TEXT NOT NULL, state TEXT NOT NULL, phase TEXT,
-        priority INTEGER NOT NULL, progress REAL NOT NULL, parent TEXT, trace TEXT NOT NULL,
-        timeout REAL, ran REAL NOT NULL, attempts INTEGER NOT NULL, created REAL NOT NULL,
-        started REAL, ended REAL, touched REAL NOT NULL, budget TEXT, spent TEXT NOT NULL,
-        error TEXT, questions TEXT NOT NULL,
-        kind TEXT NOT NULL, input BLOB NOT NULL, answer TEXT, wish TEXT, owner TEXT
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (priority DESC, created) WHERE state = 'pending';
-    CREATE INDEX IF NOT EXISTS tasks_states ON tasks (state, created);
-    CREATE INDEX IF NOT EXISTS tasks_parents ON tasks (parent) WHERE parent IS NOT NULL;
-    CREATE TABLE IF NOT EXISTS events (
-        task TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
-        data TEXT NOT NULL, PRIMARY KEY (task, number)
-    ) STRICT, WITHOUT ROWID;
-"""
-_FIELDS: Final = tuple(Task.model_fields)
-_COLUMNS: Final = ", ".join(_FIELDS)
-_CLAIM: Final = f"""
-    UPDATE tasks SET state = 'running', owner = ?, started = ?, touched = ?,
-    attempts = attempts + 1, questions = '[]', wish = NULL WHERE id = (
-        SELECT id FROM tasks WHERE state = 'pending' AND graph IN ({{}})
-        ORDER BY priority DESC, created LIMIT 1{{}}
-    ) RETURNING {_COLUMNS}
-"""  # noqa: S608 - constants
-_AS_JSON: Final = ("questions", "answer", "budget", "spent")
-_KEPT: Final = 1_000  # events of a task; the oldest go first
-_LONGEST: Final = 10_000  # characters of one event
-
-
-class _File(Protocol):
-    """Where tasks are, whatever it is."""
-
-    def write(self, work: Callable[[Any], T]) -> T: ...
-    def read(self) -> AbstractContextManager[Any]: ...
-    def close(self) -> None: ...
 
 
 class Records:
@@ -74,18 +37,18 @@ class Records:
     """
 
     def __init__(self, place: Path | str) -> None:
-        self._file: _File
-        self._lock = self._skip = ""
+        self.file: TaskFile
+        self._lock = ""
         if isinstance(place, str):
-            self._file = PostgresFile(place)
-            self._lock, self._skip = PostgresFile.lock, PostgresFile.skip
+            self.file = PostgresFile(place)
+            self._lock = PostgresFile.lock
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
-            self._file = SqliteFile(place, _prepare)
+            self.file = SqliteFile(place, prepare, name="tasks")
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self.file.close()
 
     def add(self, task: Task, given: tuple[str, bytes], most: int) -> None:
         """Note a new task.
@@ -93,7 +56,7 @@ class Records:
         Raises:
             TaskError: There is one of that id, or as many as `most` wait already.
         """
-        row = _row(task)
+        row = row_of(task)
 
         def work(cursor: sqlite3.Cursor) -> None:
             waiting = cursor.execute("SELECT count(*) FROM tasks WHERE state = 'pending'")
@@ -103,35 +66,37 @@ class Records:
                     "let more run at once (max_concurrency) or wait (max_pending)"
                 )
             made = cursor.execute(
-                f"INSERT INTO tasks ({_COLUMNS}, kind, input) "  # noqa: S608 - constants
-                f"VALUES ({', '.join('?' * (len(_FIELDS) + 2))}) "
+                f"INSERT INTO tasks ({COLUMNS}, kind, input) "  # noqa: S608 - constants
+                f"VALUES ({', '.join('?' * (len(FIELDS) + 2))}) "
                 "ON CONFLICT (id) DO NOTHING RETURNING id",
                 [*row.values(), *given],
             ).fetchone()
             if made is None:
                 raise TaskError(f"there is a task '{task.id}' already; choose another id")
-            _note(cursor, task.id, [("state", {"state": "pending"})])
+            note(cursor, task.id, [("state", {"state": "pending"})])
 
-        self._file.write(work)
+        self.file.write(work)
 
     def get(self, key: str) -> Task:
         """Return a task.
 
         Raises:
+            ConfigurationError: That is no id of a task.
             TaskError: There is none.
         """
-        with self._file.read() as connection:
+        require_id("id", key)
+        with self.file.read() as connection:
             row = connection.execute(
-                f"SELECT {_COLUMNS} FROM tasks WHERE id = ?",  # noqa: S608 - constants
+                f"SELECT {COLUMNS} FROM tasks WHERE id = ?",  # noqa: S608 - constants
                 [key],
             ).fetchone()
         if row is None:
             raise TaskError(f"there is no task '{key}'; `cogwork tasks list` shows them")
-        return _task(row)
+        return task_of(row)
 
     def input_of(self, key: str) -> tuple[tuple[str, bytes], Any]:
         """Return what a task was given, and the answers it goes on with."""
-        with self._file.read() as connection:
+        with self.file.read() as connection:
             kind, given, answer = connection.execute(
                 "SELECT kind, input, answer FROM tasks WHERE id = ?", [key]
             ).fetchone()
@@ -144,21 +109,31 @@ class Records:
         wanted = {"state": state, "parent": parent}
         terms = [f"{name} = ?" for name, value in wanted.items() if value is not None]
         where = f"WHERE {' AND '.join(terms)}" if terms else ""
-        with self._file.read() as connection:
+        with self.file.read() as connection:
             rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM tasks {where} ORDER BY created DESC LIMIT ?",  # noqa: S608 - constants
+                f"SELECT {COLUMNS} FROM tasks {where} ORDER BY created DESC LIMIT ?",  # noqa: S608 - constants
                 [*(value for value in wanted.values() if value is not None), limit],
             ).fetchall()
-        return [_task(row) for row in rows]
+        return [task_of(row) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """Return how many tasks there are in each state."""
-        with self._file.read() as connection:
+        with self.file.read() as connection:
             return dict(connection.execute("SELECT state, count(*) FROM tasks GROUP BY state"))
+
+    def lines(self, since: float | None = None) -> Iterator[Line]:
+        """Yield what a report looks at of all tasks but those that ended before a time."""
+        with self.file.read() as connection:
+            found = connection.execute(
+                f"SELECT {', '.join(Line._fields)} FROM tasks "  # noqa: S608 - constants
+                "WHERE ended IS NULL OR ended >= ?",
+                [0.0 if since is None else since],
+            )
+            yield from map(Line._make, found)
 
     def events(self, key: str, after: int = 0) -> list[TaskEvent]:
         """Return what happened to a task, after the event of that number."""
-        with self._file.read() as connection:
+        with self.file.read() as connection:
             rows = connection.execute(
                 "SELECT number, at, kind, data FROM events WHERE task = ? AND number > ? "
                 "ORDER BY number",
@@ -168,27 +143,6 @@ class Records:
             TaskEvent(number=number, at=at, kind=kind, data=json.loads(data))
             for number, at, kind, data in rows
         ]
-
-    def claim(self, owner: str, graphs: Iterable[str]) -> Task | None:
-        """Start the task that is to go first of those that wait; None if none does."""
-        names = list(graphs)
-
-        def work(cursor: sqlite3.Cursor) -> Task | None:
-            now = time.time()
-            row = cursor.execute(
-                _CLAIM.format(", ".join("?" * len(names)), self._skip),
-                [owner, now, now, *names],
-            ).fetchone()
-            if row is None:
-                return None
-            task = _task(row)
-            _note(cursor, task.id, [("state", {"state": "running", "attempt": task.attempts})])
-            return task
-
-        with self._file.read() as connection:  # most looks find nothing, and write nothing
-            if not connection.execute("SELECT 1 FROM tasks WHERE state = 'pending'").fetchone():
-                return None
-        return self._file.write(work)
 
     def change(
         self, key: str, after: State, owner: str | None = None, **values: Any
@@ -207,12 +161,12 @@ class Records:
 
         def work(cursor: sqlite3.Cursor) -> Task | None:
             row = cursor.execute(
-                f"SELECT {_COLUMNS}, owner FROM tasks WHERE id = ?{self._lock}",  # noqa: S608 - constants
+                f"SELECT {COLUMNS}, owner FROM tasks WHERE id = ?{self._lock}",  # noqa: S608 - constants
                 [key],
             ).fetchone()
             if row is None:
                 raise TaskError(f"there is no task '{key}'; `cogwork tasks list` shows them")
-            before, now = _task(row[:-1]), time.time()
+            before, now = task_of(row[:-1]), time.time()
             if owner is not None and (row[-1] != owner or before.state != "running"):
                 return None
             require_transition(key, before.state, after)
@@ -229,11 +183,11 @@ class Records:
                 told["phase"] = None
             if after == "completed":
                 told["progress"] = 1.0
-            _update(cursor, key, told)
-            _note(cursor, key, [("state", {"state": after, **_said(values)})])
+            update(cursor, key, told)
+            note(cursor, key, [("state", {"state": after, **_said(values)})])
             return before.model_copy(update={"state": after, "touched": now, "ran": told["ran"]})
 
-        return self._file.write(work)
+        return self.file.write(work)
 
     def wish(self, key: str, wish: str) -> bool:
         """Tell whoever runs a task what is wanted of it; False if nobody runs it."""
@@ -246,70 +200,7 @@ class Records:
             )
             return cursor.rowcount > 0
 
-        return self._file.write(work)
-
-    def wishes(self, owner: str) -> dict[str, str]:
-        """Return what is wanted of the tasks that one runs."""
-        with self._file.read() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT id, wish FROM tasks WHERE owner = ? AND wish IS NOT NULL "
-                    "AND state = 'running'",
-                    [owner],
-                )
-            )
-
-    def tell(
-        self,
-        owner: str,
-        progress: Mapping[str, tuple[float, str | None]],
-        events: Mapping[str, Sequence[tuple[str, Any]]],
-    ) -> None:
-        """Note how far the tasks are that one runs, and what happened to them."""
-
-        def work(cursor: sqlite3.Cursor) -> None:
-            now = time.time()
-            for key, (share, phase) in progress.items():
-                cursor.execute(
-                    "UPDATE tasks SET progress = ?, phase = ?, touched = ? "
-                    "WHERE id = ? AND owner = ? AND state = 'running'",
-                    [share, phase, now, key, owner],
-                )
-            for key, happened in events.items():
-                _note(cursor, key, happened)
-
-        self._file.write(work)
-
-    def owners(self) -> list[str]:
-        """Return who runs tasks."""
-        with self._file.read() as connection:
-            rows = connection.execute("SELECT DISTINCT owner FROM tasks WHERE state = 'running'")
-            return [owner for (owner,) in rows]
-
-    def held(self, owner: str) -> set[str]:
-        """Return the tasks that one runs."""
-        with self._file.read() as connection:
-            rows = connection.execute(
-                "SELECT id FROM tasks WHERE state = 'running' AND owner = ?", [owner]
-            )
-            return {key for (key,) in rows}
-
-    def requeue(self, owners: Sequence[str]) -> None:
-        """Take from the dead what they ran; it is pending again."""
-
-        def work(cursor: sqlite3.Cursor) -> None:
-            for owner in owners:
-                lost = cursor.execute(
-                    "UPDATE tasks SET state = 'pending', owner = NULL, "
-                    "ran = ran + CASE WHEN touched > started THEN touched - started ELSE 0 END "
-                    "WHERE state = 'running' AND owner = ? RETURNING id",
-                    [owner],
-                ).fetchall()
-                for (key,) in lost:
-                    told = {"state": "pending", "reason": "its runner died"}
-                    _note(cursor, key, [("state", told)])
-
-        self._file.write(work)
+        return self.file.write(work)
 
     def remove(self, before: float) -> list[str]:
         """Forget the tasks that ended before a time; return which."""
@@ -321,77 +212,10 @@ class Records:
             cursor.executemany("DELETE FROM events WHERE task = ?", gone)
             return [key for (key,) in gone]
 
-        return self._file.write(work)
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.executescript(_SCHEMA)
-
-
-def _update(cursor: sqlite3.Cursor, key: str, values: Mapping[str, Any]) -> None:
-    named = {
-        name: json.dumps(_plain(value)) if name in _AS_JSON and value is not None else value
-        for name, value in values.items()
-    }
-    if named.get("error"):
-        named["error"] = _encodable(named["error"]).replace("\0", "\\x00")
-    cursor.execute(
-        f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in named)} WHERE id = ?",  # noqa: S608 - names of columns
-        [*named.values(), key],
-    )
-
-
-def _note(cursor: sqlite3.Cursor, key: str, happened: Sequence[tuple[str, Any]]) -> None:
-    if not happened:
-        return
-    last = cursor.execute("SELECT max(number) FROM events WHERE task = ?", [key]).fetchone()[0] or 0
-    now = time.time()
-    cursor.executemany(
-        "INSERT INTO events (task, number, at, kind, data) VALUES (?, ?, ?, ?, ?)",
-        [
-            (key, number, now, kind, _short(data))
-            for number, (kind, data) in enumerate(happened, last + 1)
-        ],
-    )
-    cursor.execute(
-        "DELETE FROM events WHERE task = ? AND number <= ?", [key, last + len(happened) - _KEPT]
-    )
+        return self.file.write(work)
 
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value for name, value in values.items() if name in ("error", "questions") and value
     }
-
-
-def _short(data: Any) -> str:
-    text = _encodable(json.dumps(_plain(data), ensure_ascii=False))
-    return text if len(text) <= _LONGEST else json.dumps({"cut": text[:_LONGEST]})
-
-
-def _plain(data: Any) -> Any:
-    try:
-        return to_jsonable_python(data, fallback=lambda value: redact(repr(value))[:200])
-    except Exception as error:  # noqa: BLE001 - what a graph tells may hold itself, or refuse to be shown
-        return f"{type(data).__name__} that cannot be shown: {redact(str(error)):.200}"
-
-
-def _encodable(text: str) -> str:
-    """Half a surrogate pair becomes its escape, as JSON writes it too."""
-    return text.encode(errors="backslashreplace").decode()
-
-
-def _row(task: Task) -> dict[str, Any]:
-    return {
-        name: json.dumps(value) if name in _AS_JSON and value is not None else value
-        for name, value in task.model_dump().items()
-    }
-
-
-def _task(row: Sequence[Any]) -> Task:
-    return Task(
-        **{
-            name: json.loads(value) if name in _AS_JSON and value is not None else value
-            for name, value in zip(_FIELDS, row, strict=True)
-        }
-    )

@@ -9,12 +9,10 @@ what a dead one ran, from its last checkpoint.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,23 +20,27 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from cogwork.core.budget import Budget
-from cogwork.core.errors import ConfigurationError, TaskError, redact
+from cogwork.core.errors import ConfigurationError, TaskError
 from cogwork.core.metrics import Metrics
 from cogwork.core.registry import nearest
 from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.checkpoints import create_checkpointer
+from cogwork.runtime.tasks.alerts import Alert, Alerts
+from cogwork.runtime.tasks.looking import POLL, Looking
+from cogwork.runtime.tasks.places import checkpoints_beside, place_of
 from cogwork.runtime.tasks.records import Records
-from cogwork.runtime.tasks.running import Graph, bound, config_of
-from cogwork.runtime.tasks.task import ENDED, Priority, State, Task, TaskEvent
+from cogwork.runtime.tasks.running import Graph, bound, output_of
+from cogwork.runtime.tasks.submission import new_task, require_count, require_seconds
+from cogwork.runtime.tasks.task import ENDED, Priority, State, Task, answers_to
 from cogwork.runtime.tasks.workers import Limits, Workers
 
 __all__ = ["Runner"]
 
-_POLL: Final = 0.2  # seconds between looks at what other processes did
+_LATEST: Final = 2.0  # the same for coroutines, when a task takes long
 _PAGE: Final = 1_000_000
 
 
-class Runner:
+class Runner(Looking):
     """Tasks of graphs, in a file.
 
     Entering it (`with`), or `start`, starts work; else it only submits and looks.
@@ -73,29 +75,28 @@ class Runner:
         max_concurrency: int = 4,
         max_pending: int = 10_000,
         admit: Callable[[], str | None] | None = None,
-        on_alert: Callable[..., None] | None = None,
+        on_alert: Callable[[Alert], object] | None = None,
         stall_after: float = 300.0,
         callbacks: Sequence[BaseCallbackHandler] = (),
         metrics: Metrics | None = None,
     ) -> None:
-        place = _place(url)
-        if max_concurrency < 1 or max_pending < 1 or stall_after <= 0:
-            raise ConfigurationError(
-                f"max_concurrency={max_concurrency}, max_pending={max_pending} and "
-                f"stall_after={stall_after} must be more than 0"
-            )
-        self._records = Records(place)
-        self._saver = checkpointer or create_checkpointer(_beside(place))
+        place = place_of(url)
+        require_count("max_concurrency", max_concurrency)
+        require_count("max_pending", max_pending)
+        require_seconds("stall_after", stall_after, "it is when a silent task is said to stall")
+        records = Records(place)
+        super().__init__(records, stall_after)
+        self._saver = checkpointer or create_checkpointer(checkpoints_beside(place))
         self._closes = checkpointer is None
         self._makers = dict(graphs or {})
         self._made: dict[str, Graph] = {}
         self._making = threading.Lock()
         self._max_pending = max_pending
         limits = Limits(max_concurrency, stall_after)
-        signs = place if isinstance(place, str) else place.with_suffix(".runners")
-        self._workers = Workers(self._records, self._graph, list(self._makers), signs, limits)
-        self._workers.admit, self._workers.on_alert = admit, on_alert
-        self._workers.metrics = metrics
+        self._workers = Workers(records, self._graph, list(self._makers), place, limits)
+        self._workers.changes = self._changes
+        self._workers.admit, self._workers.metrics = admit, metrics
+        self._workers.alerts = Alerts(on_alert, metrics)
         self._workers.callbacks = [*callbacks, *([metrics.callback] if metrics else [])]
 
     def start(self) -> Self:
@@ -151,58 +152,23 @@ class Runner:
             id: Its id, so that submitting twice is refused; a new one unless given.
 
         Raises:
-            ConfigurationError: There is no such graph, or the timeout is not above 0.
-            TaskError: Too many wait already, the id is taken, or there is no such parent.
+            ConfigurationError: There is no such graph or parent, or a value is impossible.
+            TaskError: Too many wait already, the id is taken, or the parent was cancelled.
             MemoryStoreError: The input cannot be kept.
         """
         self._known(graph)
-        if timeout is not None and not timeout > 0:
-            raise ConfigurationError(f"timeout {timeout} must be seconds above 0")
-        key = uuid.uuid4().hex[:12] if id is None else id
-        trace = self._records.get(parent).trace if parent is not None else uuid.uuid4().hex
-        now = time.time()
-        task = Task(
-            id=key,
-            graph=graph,
-            priority=int(priority),
+        task = new_task(
+            graph,
+            self._records.get,
+            priority=priority,
             timeout=timeout,
-            budget=None if budget is None else asdict(budget),
+            budget=budget,
             parent=parent,
-            trace=trace,
-            created=now,
-            touched=now,
+            id=id,
         )
         self._records.add(task, self._saver.serde.dumps_typed(input), self._max_pending)
         self._workers.wake()
-        return key
-
-    def status(self, id: str) -> Task:  # noqa: A002
-        """Return what is known of a task.
-
-        Raises:
-            TaskError: There is none.
-        """
-        return self._records.get(id)
-
-    def progress(self, id: str) -> float:  # noqa: A002
-        """Return how far a task is, from 0 to 1."""
-        return self._records.get(id).progress
-
-    def events(self, id: str, after: int = 0) -> list[TaskEvent]:  # noqa: A002
-        """Return what happened to a task after the event of that number, the last 1,000."""
-        self._records.get(id)
-        return self._records.events(id, after)
-
-    def watch(self, id: str, after: int = 0) -> Iterator[TaskEvent]:  # noqa: A002
-        """Yield what happens to a task, until it ends or pauses."""
-        while True:
-            task = self._records.get(id)
-            for event in self._records.events(id, after):
-                after = event.number
-                yield event
-            if task.state in (*ENDED, "paused"):
-                return
-            self._workers.wait_for_change(_POLL)
+        return task.id
 
     def result(self, id: str, timeout: float | None = None) -> Any:  # noqa: A002
         """Wait for a task's end and return what its graph gave, as `graph.invoke` would.
@@ -215,18 +181,34 @@ class Runner:
             TaskError: It failed, was cancelled, or waits for a person.
             TimeoutError: It has not ended in time; it goes on.
         """
+        if timeout is not None:
+            require_seconds("timeout", timeout, "leave it out to wait for ever", least=True)
         until = None if timeout is None else time.monotonic() + timeout
-        while (task := self._records.get(id)).state not in (*ENDED, "paused"):
-            if until is not None and time.monotonic() >= until:
+        while True:
+            seen = self._changes.number
+            if (task := self._records.get(id)).state in (*ENDED, "paused"):
+                return self._output(task)
+            left = POLL if until is None else until - time.monotonic()
+            if left <= 0:
                 raise TimeoutError(f"task '{id}' is {task.state} after {timeout:g} s; it goes on")
-            self._workers.wait_for_change(_POLL)
-        return self._output(task)
+            self._changes.wait(seen, min(left, POLL))
 
     async def aresult(self, id: str) -> Any:  # noqa: A002
-        """See `result`; the loop is not held up, and `asyncio.timeout` limits the wait."""
-        while (task := self._records.get(id)).state not in (*ENDED, "paused"):
-            await asyncio.to_thread(self._workers.wait_for_change, _POLL)
-        return await asyncio.to_thread(self._output, task)
+        """See `result`; the loop is not held up, and `asyncio.timeout` limits the wait.
+
+        The other calls block for a statement of the database; `asyncio.to_thread` keeps them
+        off the loop.
+        """
+        pause = POLL
+        with self._changes.listening(id) as changed:
+            while True:
+                changed.clear()
+                task = await asyncio.to_thread(self._records.get, id)
+                if task.state in (*ENDED, "paused"):
+                    return await asyncio.to_thread(self._output, task)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), pause)
+                pause = min(pause * 1.1, _LATEST)  # thousands may wait for what takes long
 
     def cancel(self, id: str) -> None:  # noqa: A002
         """Cancel a task and those that belong to it; async code ends within a second.
@@ -266,23 +248,20 @@ class Runner:
             raise TaskError(f"task '{id}' asks {len(task.questions)} question(s); give an answer")
         if answer is not None and not task.questions:
             raise TaskError(f"task '{id}' asks nothing; resume it without an answer")
-        self._records.change(id, "pending", answer=_by_id(task, answer))
+        self._records.change(id, "pending", answer=answers_to(task, answer))
         self._workers.wake()
 
-    def list(self, state: State | None = None, *, limit: int = 100) -> list[Task]:
-        """Return tasks, the newest first."""
-        return self._records.find(state, limit=limit)
-
     def cleanup(self, older_than: float = 7 * 86_400.0) -> Sequence[str]:
-        """Forget tasks that ended so many seconds ago, with their checkpoints; return which."""
+        """Forget tasks that ended so many seconds ago, with their checkpoints; return which.
+
+        Raises:
+            ConfigurationError: That is no number of seconds.
+        """
+        require_seconds("older_than", older_than, "0 forgets all that ended", least=True)
         gone = self._records.remove(time.time() - older_than)
         for key in gone:
             self._saver.delete_thread(key)
         return gone
-
-    def counts(self) -> dict[str, int]:
-        """Return how many tasks there are in each state."""
-        return self._records.counts()
 
     def _want(self, key: str, wish: Any, after: State) -> None:
         task = self._records.get(key)
@@ -298,17 +277,12 @@ class Runner:
             raise TaskError(f"task '{task.id}' {asks}; go on with resume('{task.id}', …)")
         if task.state != "completed":
             raise TaskError(f"task '{task.id}' {task.state}: {task.error or 'on demand'}")
-        graph = self._graph(task.graph)
-        values = graph.get_state(config_of(task)).values
-        wanted = graph.output_channels
-        if isinstance(wanted, str):
-            return values.get(wanted) if isinstance(values, Mapping) else values
-        return {name: values[name] for name in wanted if name in values}
+        return output_of(task, self._graph(task.graph))
 
     def _known(self, name: str) -> None:
-        if name not in self._makers:
+        if not isinstance(name, str) or name not in self._makers:
             raise ConfigurationError(
-                f"the runner has no graph '{name}'; {nearest(name, list(self._makers))}"
+                f"the runner has no graph {name!a}; {nearest(str(name), list(self._makers))}"
             )
 
     def _graph(self, name: str) -> Graph:
@@ -319,34 +293,3 @@ class Runner:
                 made = maker if not callable(maker) else maker()
                 self._made[name] = bound(made, self._saver)
             return self._made[name]
-
-
-def _by_id(task: Task, answer: Any) -> dict[str, Any] | None:
-    if not task.questions:
-        return None
-    keys = [each["id"] for each in task.questions]
-    if isinstance(answer, Mapping) and answer.keys() & set(keys):
-        return {key: answer[key] for key in keys if key in answer}
-    if len(keys) == 1:
-        return {keys[0]: answer}
-    raise TaskError(
-        f"task '{task.id}' asks {len(keys)} questions; answer by their ids: {', '.join(keys)}"
-    )
-
-
-def _place(url: str) -> Path | str:
-    if url.startswith(("postgresql://", "postgres://")):
-        return url
-    if not url.startswith("sqlite:///") or len(url) <= len("sqlite:///"):
-        raise ConfigurationError(
-            f"tasks '{redact(url)}': write sqlite:///relative.db, sqlite:////absolute.db, or "
-            "postgresql://user:password@host:5432/database"
-        )
-    return Path(url.removeprefix("sqlite:///")).expanduser().absolute()
-
-
-def _beside(place: Path | str) -> str:
-    """The URL of a checkpointer beside the tasks."""
-    if isinstance(place, str):
-        return place
-    return f"sqlite:////{str(place.with_suffix('.checkpoints.db')).lstrip('/')}"

@@ -1,6 +1,7 @@
 """One task at work: its graph is run from where its checkpoint is to its end, or to a pause."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,26 +18,37 @@ from langgraph.types import Command, StateSnapshot
 
 from cogwork.core.budget import Budget, Ledger
 from cogwork.core.budget_runs import open_budget
-from cogwork.core.errors import CogworkError, ConfigurationError, redact
+from cogwork.core.errors import (
+    BudgetError,
+    CogworkError,
+    ConfigurationError,
+    MemoryStoreError,
+    redact,
+)
 from cogwork.memory.checkpoints import with_state_types
+from cogwork.runtime.tasks.alerts import Kind
 from cogwork.runtime.tasks.progress import Progress
 from cogwork.runtime.tasks.task import State, Task
 
-__all__ = ["Ended", "Graph", "Running", "Wish", "bound", "config_of", "serde_of"]
+__all__ = ["Ended", "Graph", "Running", "Wish", "bound", "output_of", "serde_of"]
+
+_log = logging.getLogger(__name__)
 
 Graph: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
 Wish: TypeAlias = Literal["cancel", "pause", "stop"]
 
 _AFTER_WISH: dict[Wish, State] = {"cancel": "cancelled", "pause": "paused", "stop": "pending"}
 _MOST = 200  # events that wait to be written
+_ATTEMPTS = 10  # starts of a task after which a database that is away fails it
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: the state of its task, and what else is known."""
+    """How a run ended: the state of its task, what else is known, and how a failure is told."""
 
     state: State
     values: Mapping[str, Any] = field(default_factory=dict)
+    alert: Kind = "failed"
 
 
 class Running:
@@ -60,6 +72,7 @@ class Running:
     ) -> None:
         self.task = task
         self.heard = time.monotonic()
+        self.stalled = False
         self.progress = Progress(task.progress)
         self.wish: Wish | None = None
         self._graph = graph
@@ -117,17 +130,28 @@ class Running:
         except GraphDrained as drained:
             return Ended("paused" if drained.reason == "pause" else "pending")
         except TimeoutError as error:
-            if limit.expired():
-                return Ended("failed", {"error": f"it ran longer than {self.task.timeout:g} s"})
-            return Ended("failed", {"error": _told(error)})
+            if not limit.expired():
+                return self._failed(error)
+            told = f"it ran longer than {self.task.timeout:g} s"
+            return Ended("failed", {"error": told}, "timeout")
         except BaseException as error:  # noqa: BLE001 - whatever a graph raises ends its task, not the runner
-            return Ended("failed", {"error": _told(error)})
+            return self._failed(error)
+
+    def _failed(self, error: BaseException) -> Ended:
+        away = isinstance(error, MemoryStoreError) and error.transient
+        if away and self.task.attempts < _ATTEMPTS:
+            _log.warning("task '%s' starts again: %s", self.task.id, _told(error))
+            return Ended("pending")
+        alert: Kind = "overspent" if isinstance(error, BudgetError) else "failed"
+        return Ended("failed", {"error": _told(error)}, alert)
 
     async def _follow(self) -> Ended:
-        config = config_of(self.task)
-        snapshot = await self._graph.aget_state(config)
+        config = _config_of(self.task)
+        given = self._given
+        if self.task.attempts > 1:
+            given = self._input(await self._graph.aget_state(config))
         stream = self._graph.astream(
-            self._input(snapshot),
+            given,
             {**config, "callbacks": list(self._callbacks)},
             stream_mode=["updates", "custom"],
             subgraphs=True,
@@ -182,12 +206,21 @@ def serde_of(graph: Graph) -> SerializerProtocol:
     return saver.serde
 
 
-def config_of(task: Task) -> RunnableConfig:
+def _config_of(task: Task) -> RunnableConfig:
     """Return the config that a task's graph runs with."""
     return {
         "configurable": {"thread_id": task.id},
         "metadata": {"task_id": task.id, "trace_id": task.trace},
     }
+
+
+def output_of(task: Task, graph: Graph) -> Any:
+    """Return what a completed task's graph gave, as `graph.invoke` would."""
+    values = graph.get_state(_config_of(task)).values
+    wanted = graph.output_channels
+    if isinstance(wanted, str):
+        return values.get(wanted) if isinstance(values, Mapping) else values
+    return {name: values[name] for name in wanted if name in values}
 
 
 def _is_step(event: Any) -> bool:

@@ -1,5 +1,6 @@
 """What is known of a task, and which states follow which."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final, Literal, TypeAlias
 
@@ -7,7 +8,16 @@ from pydantic import BaseModel, ConfigDict
 
 from cogwork.core.errors import TaskError
 
-__all__ = ["ENDED", "Phase", "Priority", "State", "Task", "TaskEvent", "require_transition"]
+__all__ = [
+    "ENDED",
+    "Phase",
+    "Priority",
+    "State",
+    "Task",
+    "TaskEvent",
+    "answers_to",
+    "require_transition",
+]
 
 State: TypeAlias = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
 Phase: TypeAlias = Literal["planning", "executing", "reasoning"]
@@ -120,3 +130,21 @@ def require_transition(task: str, before: State, after: State) -> None:
         possible = ", ".join(_FOLLOWS[before])
         then = f"it can become {possible}" if possible else "it has ended"
         raise TaskError(f"task '{task}' is {before} and cannot become {after}; {then}")
+
+
+def answers_to(task: Task, answer: Any) -> dict[str, Any] | None:
+    """Return an answer by the ids of the questions that a task asks; None if it asks nothing.
+
+    Raises:
+        TaskError: It asks several questions, and the answer names none of them.
+    """
+    if not task.questions:
+        return None
+    keys = [each["id"] for each in task.questions]
+    if isinstance(answer, Mapping) and answer.keys() & set(keys):
+        return {key: answer[key] for key in keys if key in answer}
+    if len(keys) == 1:
+        return {keys[0]: answer}
+    raise TaskError(
+        f"task '{task.id}' asks {len(keys)} questions; answer by their ids: {', '.join(keys)}"
+    )

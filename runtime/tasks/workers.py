@@ -5,12 +5,11 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from langchain_core.callbacks import BaseCallbackHandler
 
@@ -18,36 +17,20 @@ from cogwork.core.budget import Budget
 from cogwork.core.budget_runs import with_budget
 from cogwork.core.errors import CogworkError, MemoryStoreError, redact
 from cogwork.core.metrics import Metrics
-from cogwork.runtime.tasks.liveness import Presence
-from cogwork.runtime.tasks.postgres import PostgresPresence
+from cogwork.runtime.tasks.alerts import Alerts
+from cogwork.runtime.tasks.changes import Changes
+from cogwork.runtime.tasks.claims import Claims
+from cogwork.runtime.tasks.places import Place, presence_at
 from cogwork.runtime.tasks.records import Records
 from cogwork.runtime.tasks.running import Ended, Graph, Running, Wish, serde_of
 from cogwork.runtime.tasks.task import ENDED, Task
 
-__all__ = ["Alert", "Limits", "Workers"]
+__all__ = ["Limits", "Workers"]
 
 _log = logging.getLogger(__name__)
 _TICK: Final = 0.1  # seconds between looks at wishes, progress and pending tasks
 _CARE: Final = 1.0  # seconds between looks for runners that died
 _AWAY: Final = 60.0  # seconds that the database may be away when a task ends, before it is told
-
-Kind: TypeAlias = Literal["stalled", "failed", "budget", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Something about a task that somebody should know.
-
-    Attributes:
-        kind: `stalled`; `failed`; `budget`: a limit is nearly reached; or `refused`: none may
-            start, as `admit` says.
-        task: Which; None for all.
-        message: What is the matter.
-    """
-
-    kind: Kind
-    task: Task | None
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +48,7 @@ class Workers:
         records: Of the tasks.
         graph: Makes or returns the graph of a name.
         names: Of the graphs that can run here.
-        place: Where runners leave signs of life: a folder, or a PostgreSQL database's URL.
+        place: Of the tasks; runners leave signs of life beside them.
         limits: For all of them.
     """
 
@@ -74,22 +57,22 @@ class Workers:
         records: Records,
         graph: Callable[[str], Graph],
         names: Sequence[str],
-        place: Path | str,
+        place: Place,
         limits: Limits,
     ) -> None:
         self.admit: Callable[[], str | None] | None = None
-        self.on_alert: Callable[..., None] | None = None
+        self.alerts = Alerts()
+        self.changes = Changes()
         self.metrics: Metrics | None = None
         self.callbacks: Sequence[BaseCallbackHandler] = ()
         self._records = records
+        self._claims = Claims(records.file)
         self._graph = graph
         self._names = names
         self._limits = limits
         self._place = place
         self._running: dict[str, Running] = {}
-        self._ends: set[asyncio.Task[None]] = set()
-        self._alerted: set[str] = set()
-        self._changed = threading.Condition()
+        self._ends: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -100,10 +83,7 @@ class Workers:
         """Start the loop; nothing happens if it runs."""
         if self._thread is not None:
             return
-        if isinstance(self._place, str):
-            self._presence: Presence | PostgresPresence = PostgresPresence(self._place)
-        else:
-            self._presence = Presence(self._place)
+        self._presence = presence_at(self._place)
         self._owner = self._presence.owner
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -119,25 +99,20 @@ class Workers:
             self._thread.join()
             self._presence.leave()
         self._writers.shutdown()
-        self._notify()
+        self.changes.tell()
 
     def wake(self) -> None:
         """Look at once for pending tasks."""
         if self._loop is not None and not self._stopping:
             with contextlib.suppress(RuntimeError):  # it has just ended
                 self._loop.call_soon_threadsafe(self._due.set)
-        self._notify()
+        self.changes.tell()
 
     def want(self, key: str, wish: Wish) -> None:
         """Hand a wish to a task that runs here."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._hand, key, wish)
-
-    def wait_for_change(self, seconds: float) -> None:
-        """Wait until something changed here, or so long."""
-        with self._changed:
-            self._changed.wait(seconds)
 
     def _run(self, ready: threading.Event) -> None:
         # Not `asyncio.run`, which waits for threads, in which a cancelled node may be stuck.
@@ -162,67 +137,94 @@ class Workers:
             now = time.monotonic()
             try:
                 if now - cared >= _CARE:
-                    running = set(self._running)
-                    held = await self._write(self._care)
-                    for key in running - held:  # taken for dead: somebody else runs it
-                        if key in self._running:
-                            self._running[key].want("cancel")
+                    await self._care()
                     cared = now
                 await self._look()
                 await self._tell()
             except Exception as error:  # noqa: BLE001 - the database is away; what runs goes on
                 told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
                 _log.warning("the runner could not look at its tasks: %s", redact(told))
-                self._alert("refused", None, redact(told))
+                self.alerts.refuse(redact(told))
                 await asyncio.sleep(_CARE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), _TICK)
             self._due.clear()
-        await asyncio.gather(*self._ends)
+        await asyncio.gather(*self._ends.values())
+        rest = asyncio.all_tasks() - {asyncio.current_task()}  # that graphs started and left
+        for each in rest:
+            each.cancel()
+        if rest:
+            await asyncio.wait(rest, timeout=_CARE)
 
-    def _care(self) -> set[str]:
-        """Take over what dead runners ran; return what this one runs, as others see it."""
-        owners = self._records.owners()
+    async def _care(self) -> None:
+        """Take over what dead runners ran, and see whether others took what runs here."""
+        running = set(self._running)
+        held = await self._write(self._take_over)
+        for key in running - held:  # taken for dead: somebody else runs it
+            if key in self._running:
+                self._running[key].want("cancel")
+        # Claimed, but the answer never came: the database went away just then.
+        if lost := held - self._running.keys() - self._ends.keys():
+            await self._write(self._claims.put_back, self._owner, lost)
+
+    def _take_over(self) -> set[str]:
+        self._presence.keep()
+        owners = self._claims.owners()
         if dead := [owner for owner in owners if not self._presence.lives(owner)]:
-            self._records.requeue(dead)
-        return self._records.held(self._owner)
+            self._claims.requeue(dead)
+        return self._claims.held(self._owner)
 
     async def _look(self) -> None:
         """Start what may start, and hear what other processes want."""
-        for key, wish in (await self._write(self._records.wishes, self._owner)).items():
+        for key, wish in (await self._write(self._claims.wishes, self._owner)).items():
             self._hand(key, wish)
         while not self._stopping and len(self._running) < self._limits.max_concurrency:
             if self.admit is not None and (reason := self.admit()):
-                self._alert("refused", None, reason)
+                self.alerts.refuse(reason)
                 return
-            task = await self._write(self._records.claim, self._owner, self._names)
+            self.alerts.refuse(None)
+            task = await self._write(self._claims.claim, self._owner, self._names)
             if task is None:
                 return
             await self._begin(task)
 
     async def _begin(self, task: Task) -> None:
+        # What is not known of it here when this fails is found by `_care`.
+        given, answers = await self._write(self._records.input_of, task.id)
         try:
             graph = await self._write(self._graph, task.graph)
-            given, answers = await self._write(self._records.input_of, task.id)
             if task.budget is not None:
                 graph = with_budget(
                     graph,
                     Budget(**task.budget),
                     name=f"task {task.id}",
-                    on_warning=lambda warning: self._alert("budget", task, str(warning)),
+                    on_warning=lambda warning: self.alerts.tell(
+                        "budget",
+                        task,
+                        f"{warning.limit}: {warning.spent:g} of {warning.of:g} spent",
+                    ),
                 )
             running = Running(
                 task, graph, serde_of(graph).loads_typed(given), answers, self.callbacks
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a graph that cannot be made fails its task
             told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
-            await self._end(task, Ended("failed", {"error": f"it could not start: {told}"}))
+            self._see(task.id, self._end(task, _unstarted(told)))
             return
         self._running[task.id] = running
         self._count(task.graph)
-        end = asyncio.create_task(self._see_to(running))
-        self._ends.add(end)
-        end.add_done_callback(self._ends.discard)
+        self._see(task.id, self._see_to(running))
+
+    def _see(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on beside, until the end of a task is written down."""
+        end = asyncio.create_task(work)
+        self._ends[key] = end
+
+        def forget(_: object) -> None:
+            if self._ends.get(key) is end:  # it may have begun again
+                del self._ends[key]
+
+        end.add_done_callback(forget)
 
     async def _see_to(self, running: Running) -> None:
         try:
@@ -234,11 +236,11 @@ class Workers:
         if events := running.take_events():
             told = {running.task.id: (running.progress.share, running.progress.phase)}
             try:
-                await self._write(self._records.tell, self._owner, told, {running.task.id: events})
+                await self._write(self._claims.tell, self._owner, told, {running.task.id: events})
             except Exception as error:  # noqa: BLE001 - without its last events, but it has ended
                 _log.warning("task '%s' lost events: %s", running.task.id, redact(repr(error)))
         values = {**ended.values, "spent": running.spent()}
-        await self._end(running.task, Ended(ended.state, values))
+        await self._end(running.task, Ended(ended.state, values, ended.alert))
         self._count(running.task.graph)
         self._due.set()
 
@@ -263,17 +265,17 @@ class Workers:
             except MemoryStoreError as error:
                 if not error.transient or time.monotonic() > until:
                     if not told:
-                        self._alert("refused", task, error.safe_message())
+                        self.alerts.tell("refused", task, error.safe_message())
                     if self._stopping:
                         return
                     told = True
                 await asyncio.sleep(_CARE / 2)
-        self._notify()
+        self.changes.tell(task.id)
         if changed is not None and self.metrics is not None and ended.state in ENDED:
             seconds = changed.duration(changed.touched)
             self.metrics.task_seconds.labels(task.graph, ended.state).observe(seconds)
         if ended.state == "failed":
-            self._alert("failed", task, str(ended.values.get("error")))
+            self.alerts.tell(ended.alert, task, str(ended.values.get("error")))
 
     async def _tell(self) -> None:
         """Write down progress and events, and look for tasks that say nothing."""
@@ -283,13 +285,14 @@ class Workers:
                 progress[key] = (running.progress.share, running.progress.phase)
                 events[key] = told
         if events:
-            await self._write(self._records.tell, self._owner, progress, events)
-            self._notify()
-        for key, running in list(self._running.items()):
+            await self._write(self._claims.tell, self._owner, progress, events)
+            self.changes.tell()
+        for running in self._running.values():
             silent = time.monotonic() - running.heard
-            if silent > self._limits.stall_after and key not in self._alerted:
-                self._alerted.add(key)
-                self._alert("stalled", running.task, f"it has said nothing for {silent:.0f} s")
+            if silent > self._limits.stall_after and not running.stalled:
+                running.stalled = True
+                message = f"it has said nothing for {silent:.0f} s"
+                self.alerts.tell("stalled", running.task, message)
 
     def _hand(self, key: str, wish: Wish) -> None:
         running = self._running.get(key)
@@ -307,14 +310,9 @@ class Workers:
         for running in self._running.values():
             running.break_off()
 
-    def _alert(self, kind: Kind, task: Task | None, message: str) -> None:
-        if self.on_alert is not None:
-            with contextlib.suppress(Exception):  # whoever listens must not stop the runner
-                self.on_alert(Alert(kind, task, message))
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
     async def _write(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._writers, function, *args)
+
+
+def _unstarted(told: str) -> Ended:
+    return Ended("failed", {"error": f"it could not start: {told}"})

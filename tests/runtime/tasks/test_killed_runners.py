@@ -1,14 +1,15 @@
 """Runners killed at any moment: every task ends once, in its right state."""
 
+import asyncio
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from forks import forks
+from task_graphs import State, graph_of
 from tasks_child import NODES, graph
 
 from cogwork.runtime.tasks import Runner
@@ -16,25 +17,11 @@ from cogwork.runtime.tasks import Runner
 WORKERS = 3
 
 
-def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/tasks.db"
-    url = str(request.getfixturevalue("postgres_url"))
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute("DROP SCHEMA IF EXISTS cogwork_tasks CASCADE")
-        admin.execute("DROP TABLE IF EXISTS checkpoints, checkpoint_blobs, checkpoint_writes")
-        admin.execute("DROP TABLE IF EXISTS checkpoint_migrations")
-    return url
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("count", "kills"), [(40, 4), pytest.param(600, 30, marks=pytest.mark.slow)]
 )
-def test_every_task_ends_in_its_right_state_whatever_is_killed(
-    request, tmp_path, kind, count, kills
-):
-    url, log = url_of(kind, request, tmp_path), str(tmp_path / "log")
+def test_every_task_ends_in_its_right_state_whatever_is_killed(tmp_path, tasks_url, count, kills):
+    url, log = tasks_url, str(tmp_path / "log")
     client = Runner(url, {"work": graph})
     for number in range(count):
         client.submit("work", {"number": number, "log": log}, id=str(number))
@@ -68,6 +55,19 @@ def test_every_task_ends_in_its_right_state_whatever_is_killed(
             assert client.result(task.id)["sum"] == NODES * number
     assert sum(begun.values()) - NODES * (count - len(cancelled)) <= 8 * killed
     client.stop()
+
+
+def test_what_graphs_start_and_leave_ends_with_the_runner(tmp_path):
+    left: list[asyncio.Task[Any]] = []
+
+    async def leaves(state: State) -> State:
+        left.append(asyncio.create_task(asyncio.sleep(3600)))
+        return {"x": 1}
+
+    with Runner(f"sqlite:///{tmp_path}/t.db", {"leaves": graph_of(leaves)}) as runner:
+        runner.result(runner.submit("leaves", {}), 10)
+        assert not left[0].done()
+    assert left[0].cancelled()
 
 
 def test_nothing_is_left_open(tmp_path):

@@ -10,31 +10,22 @@ from typing import Any
 
 import pytest
 from langgraph.config import get_stream_writer
-from langgraph.graph import START, StateGraph
-from typing_extensions import TypedDict
+from task_graphs import State, add, graph_of
 
 from cogwork.core.errors import TaskError
+from cogwork.memory import create_checkpointer
 from cogwork.runtime.tasks import Runner
-
-
-class State(TypedDict, total=False):
-    x: int
-
-
-def graph_of(work: Any) -> Any:
-    builder = StateGraph(State)
-    builder.add_node("work", work)
-    builder.add_edge(START, "work")
-    return builder.compile()
-
-
-async def add(state: State) -> State:
-    return {"x": state["x"] + 1}
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Callable[..., Runner]:
     return partial(Runner, f"sqlite:///{tmp_path}/tasks.db")
+
+
+ODD_STEPS = (
+    {"type": "step", "event": []},
+    *({"type": "progress", "value": value} for value in (10**400, -(10**400), float("nan"), "x")),
+)
 
 
 class Unshowable:
@@ -54,6 +45,17 @@ def test_a_graph_that_ends_the_process_ends_its_task_only(runner, error):
         assert at_work.result(at_work.submit("add", {"x": 1}), 10) == {"x": 2}
 
 
+async def test_a_task_named_as_a_thread_goes_on_with_what_it_is_given(tmp_path, runner):
+    with create_checkpointer(f"sqlite:///{tmp_path}/threads.db") as saver:
+        graph = graph_of(add)
+        graph.checkpointer = saver
+        thread = {"configurable": {"thread_id": "talk"}}
+        await graph.ainvoke({"x": 1, "said": "before"}, thread)
+        with runner({"add": graph}) as at_work:
+            found = await at_work.aresult(at_work.submit("add", {"x": 5}, id="talk"))
+    assert found == {"x": 6, "said": "before"}
+
+
 def test_a_graph_whose_maker_ends_the_process_fails_its_task_only(runner):
     def make() -> Any:
         raise SystemExit(3)
@@ -70,7 +72,7 @@ def test_what_cannot_be_written_down_does_not_keep_a_task_from_its_end(runner):
 
     async def tells(state: State) -> State:
         tell = get_stream_writer()
-        for odd in ("\ud83d", "\0", circle, Unshowable(), {"type": "step", "event": []}):
+        for odd in ("\ud83d", "\0", circle, Unshowable(), *ODD_STEPS):
             tell(odd)
         return {"x": 1}
 

@@ -1,15 +1,20 @@
 """Tasks from the command line: real processes, real signals."""
 
+import configparser
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import fresh
 import pytest
+import yaml
 
+ROOT = Path(__file__).parents[3]
 COGWORK = str(Path(sys.executable).parent / "cogwork")
 
 
@@ -75,3 +80,46 @@ def test_misuse_is_one_line_with_the_way_out(args, says):
     said = tasks(*args, code=2)
     assert says in said
     assert said.count("\n") == 1
+
+
+def test_metrics_are_served_where_they_are_asked_for():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        taken.listen()
+        refused = fresh.run("worker", "--metrics-port", port)
+    assert refused.returncode == 2
+    assert f"metrics cannot be served on 127.0.0.1, port {port}" in refused.stderr
+    with subprocess.Popen(
+        [COGWORK, "worker", "--metrics-port", port, "--metrics-host", "127.0.0.1", "--grace", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stderr is not None
+        assert "working" in worker.stderr.readline()
+        assert "agent_task_alerts_total" in fresh.run("metrics", "--port", port).stdout
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=30)
+    assert worker.returncode == 0
+
+
+def test_the_manifests_start_workers_with_options_that_there_are():
+    text = (ROOT / "docs" / "workers.md").read_text()
+    (unit,) = re.findall(r"^```ini\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (image,) = re.findall(r"^CMD (.*)$", text, re.MULTILINE)
+    _, deployment = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    service = configparser.RawConfigParser()
+    service.read_string(unit)
+    pod = yaml.safe_load(deployment)["spec"]["template"]["spec"]
+    commands = [
+        service["Service"]["ExecStart"].split(),
+        json.loads(image),
+        pod["containers"][0]["command"],
+    ]
+    known = fresh.run("worker", "--help", env={"COLUMNS": "200"}).stdout
+    for command in commands:
+        assert command[1] == "worker"
+        assert [each for each in command if each.startswith("--") and each not in known] == []
+        grace = float(command[command.index("--grace") + 1])
+        assert grace < float(service["Service"]["TimeoutStopSec"])
+        assert grace < pod["terminationGracePeriodSeconds"]
