@@ -13,6 +13,7 @@ from cogwork.graphs.react import create_react_agent
 from cogwork.nodes.action import make_act
 from cogwork.nodes.agent import make_agent
 from cogwork.nodes.aggregation import Answer, vote
+from cogwork.nodes.analysis import make_analyze_query
 from cogwork.nodes.answer import make_answer
 from cogwork.nodes.contracts import Award, Bid, Contract, Contractor, Ledger
 from cogwork.nodes.debate import make_compare, make_conclude, make_pose, make_propose
@@ -154,6 +155,7 @@ NODES = {
     "synthesize": (make_synthesize(model("3")), DONE),
     "analyze": (make_analyze(model("none", "none"), ROLES), ASKED),
     "analyze, given": (make_analyze(model(), ROLES), {**ASKED, "requirements": NEEDS}),
+    "analyze a query": (make_analyze_query(), ASKED),
     "assign": (make_assign(ROLES), {**ASKED, "needs": NEEDS}),
     "integrate": (make_integrate(model("3")), {**DONE, "assignments": WHO, "gaps": []}),
     "announce": (make_announce(CREW), {**ASKED, "needs": [WORK]}),
