@@ -97,7 +97,7 @@ class Runner(Looking):
         self._workers.changes = self._changes
         self._workers.admit, self._workers.metrics = admit, metrics
         self._workers.alerts = Alerts(on_alert, metrics)
-        self._workers.callbacks = [*callbacks, *([metrics.callback] if metrics else [])]
+        self._workers.callbacks = list(callbacks)
 
     def start(self) -> Self:
         """Start to work on what is pending, now and later."""

@@ -188,25 +188,28 @@ class Workers:
                 return
             await self._begin(task)
 
+    def _bounded(self, task: Task, graph: Graph) -> Graph:
+        return with_budget(
+            graph,
+            Budget(**(task.budget or {})),
+            name=f"task {task.id}",
+            on_warning=lambda warning: self.alerts.tell(
+                "budget", task, f"{warning.limit}: {warning.spent:g} of {warning.of:g} spent"
+            ),
+            also=None if self.metrics is None else self.metrics.callback,
+        )
+
     async def _begin(self, task: Task) -> None:
         # What is not known of it here when this fails is found by `_care`.
         given, answers = await self._write(self._records.input_of, task.id)
         try:
             graph = await self._write(self._graph, task.graph)
+            counted = [] if self.metrics is None else [self.metrics.callback]
+            callbacks = [*self.callbacks, *counted]
             if task.budget is not None:
-                graph = with_budget(
-                    graph,
-                    Budget(**task.budget),
-                    name=f"task {task.id}",
-                    on_warning=lambda warning: self.alerts.tell(
-                        "budget",
-                        task,
-                        f"{warning.limit}: {warning.spent:g} of {warning.of:g} spent",
-                    ),
-                )
-            running = Running(
-                task, graph, serde_of(graph).loads_typed(given), answers, self.callbacks
-            )
+                # A callback beside one that refuses may be left waiting for its turn.
+                graph, callbacks = self._bounded(task, graph), list(self.callbacks)
+            running = Running(task, graph, serde_of(graph).loads_typed(given), answers, callbacks)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a graph that cannot be made fails its task
             told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
             self._see(task.id, self._end(task, _unstarted(told)))
