@@ -1,4 +1,4 @@
-"""The command line: `cogwork run | graphs | show | memory | tasks | worker | bench | …`.
+"""The command line: `cogwork run | graphs | show | memory | tasks | worker | bench | process | …`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
 person's answer; 4 the budget is spent, and the thread can go on with a larger one; 130
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cogwork.core.errors import BudgetError, CogworkError, ConfigurationError, redact
-from cogwork.runtime import audit, bench_commands, memory, task_commands
+from cogwork.runtime import audit, bench_commands, memory, process_commands, task_commands
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.add_typer(memory.app)
 app.add_typer(audit.app)
 app.add_typer(task_commands.app)
+app.add_typer(process_commands.app)
 app.command("worker")(task_commands.worker_command)
 app.command("metrics")(task_commands.metrics_command)
 app.command("bench")(bench_commands.bench_command)
