@@ -3,8 +3,12 @@
 The store holds the labelled facts of `data/retrieval` among generated ones that answer none
 of the questions, 10,000 in all. Questions go by a name, by a number or code, by a paraphrase
 alone, or by a name or number together with one; whatever was chosen by measuring was chosen
-on the files `tune-*`. The goal, 0.15 more, stands on the questions of `test-*` that go by names
-and numbers, which meaning alone misses; over all kinds the gain is smaller, and is told.
+on the files `tune-*`. The goal is 0.15 more on the questions of `test-*`, over all kinds and on
+those that go by names and numbers, which meaning alone misses. To a paraphrase alone full text
+adds nothing: there hybrid search is as good as the vectors.
+
+What hybrid search takes longer than vectors is measured where each question is asked for the
+first time; only its embedding is known.
 
 Then what episodes beside a hit add, as many being shown with them as without: in conversations,
 where the answer stands beside what the question is like, and in notes that each stand alone.
@@ -174,8 +178,9 @@ async def compared(
 ) -> tuple[list[float], list[float], list[float]]:
     """Recall of the vectors, recall of both, and the milliseconds that both take longer."""
     vectors, both, longer = [], [], []
+    await by_both(store, "Hello", DEPTH)  # reads the table
     for question in asked:
-        await by_both(store, question.text, DEPTH)  # embeds the question, which is kept
+        await by_vectors(store, question.text, DEPTH)  # embeds the question, which is kept
         started = time.perf_counter()
         near = await by_vectors(store, question.text, DEPTH)
         middle = time.perf_counter()
@@ -203,8 +208,7 @@ async def figures(store: ChromaStore, name: str) -> list[Figure]:
             shown.append(Figure(f"{title}: vectors", alone, None, "-", "recall"))
             shown.append(Figure(f"{title}: hybrid", fused, None, "vectors", "recall"))
             if group not in KINDS:
-                is_goal = part == "test" and group != "all"
-                goal = -0.15 if is_goal else None
+                goal = -0.15 if part == "test" else None
                 shown.append(Figure(f"{title}: vectors - hybrid", alone - fused, goal, "vectors"))
     shown.append(
         Figure(f"hybrid - vectors, a query, {name}", statistics.median(longer), 5, "vectors", "ms")

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from cogwork.core.errors import ConfigurationError
@@ -147,8 +148,9 @@ def fuse(
     near = {key: score for key, score in vector.items() if math.isfinite(score)}
     named = {key: score for key, score in text.items() if math.isfinite(score)}
     keys = list(dict.fromkeys([*near, *named]))
-    by_vector = _z_scores([near.get(key, min(near.values(), default=0.0)) for key in keys])
-    by_text = _z_scores([named.get(key, min([0.0, *named.values()])) for key in keys])
+    farthest, none = min(near.values(), default=0.0), min([0.0, *named.values()])
+    by_vector = _z_scores([near.get(key, farthest) for key in keys])
+    by_text = _z_scores([named.get(key, none) for key in keys])
     return {key: v + trust * t for key, v, t in zip(keys, by_vector, by_text, strict=True)}
 
 
@@ -195,10 +197,15 @@ def coverage(query: str, text: str) -> float:
     said that they share some: words are compared by their first four letters, what has
     digits as a whole.
     """
-    wanted = content_words(query)
-    found = {_beginning(word) for word in re.findall(r"\w+", text.casefold())}
+    wanted = _wanted(query)
+    found = {_beginning(word.casefold()) for word in re.findall(r"\w+", text)}
     shared = sum(weight for word, weight in wanted.items() if _beginning(word) in found)
     return shared / sum(wanted.values()) if wanted else 0.0
+
+
+@lru_cache(16)
+def _wanted(query: str) -> dict[str, int]:
+    return content_words(query)
 
 
 def _beginning(word: str) -> str:

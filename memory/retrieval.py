@@ -6,7 +6,7 @@ words at once; one with neither vectors nor `search_text` is read and compared w
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,12 +15,15 @@ from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
 from cogwork.core.bridge import in_thread
 from cogwork.core.words import content_words
 from cogwork.memory.ranking import coverage, fuse, overlap
+from cogwork.memory.soft_match import SoftWords, soft_match, soft_words
 
 __all__ = ["Hit", "Namespace", "TextSearch", "get_many", "put_many", "read_all", "search_hybrid"]
 
 Namespace = tuple[str, ...]
+_Place = tuple[Namespace, str]
 
 _PAGE = 5_000
+_SOFT = 9.0  # the weight of words that also match near ones, by the trust in full text
 
 
 @runtime_checkable
@@ -47,8 +50,8 @@ class Hit:
 
     Args:
         item: What the store holds.
-        relevance: Between 0 and 1: the logistic function of the fused z-scores when the
-            store searches words too, else the cosine.
+        relevance: Between 0 and 1: the logistic function of the weighted mean of the z-scores
+            when the store searches words too, else the cosine.
         similarity: Cosine to the query; None where only its words were found.
         shares_words: Whether full text found it.
     """
@@ -71,7 +74,9 @@ async def search_hybrid(
 
     The BM25 of a text counts by the share of the query's words that it covers, and full text
     as a whole by the share that its best hit covers: so it decides where a name or a number
-    is asked for, and hardly where one word of many is shared.
+    is asked for, and hardly where one word of many is shared. Where the query has a name or a
+    number, words that also match near ones (`soft_match`) tell apart the texts that have it,
+    with nine times the weight of full text.
 
     Args:
         store: Any LangGraph store.
@@ -88,20 +93,42 @@ async def search_hybrid(
         if any(item.score is not None for item in near) or not near:
             return _by_meaning(near)
         return _by_words(query, await read_all(store, namespace, filter=filter))[:limit]
-    near, named = await asyncio.gather(
+    near, (named, words) = await asyncio.gather(
         store.asearch(namespace, query=query, filter=wanted, limit=limit),
-        in_thread(None, store.search_text, namespace, query, filter=wanted, limit=limit),
+        in_thread(None, _search_words, store, namespace, query, wanted, limit),
     )
+    return _fused(query, near, named, words)
+
+
+def _search_words(
+    store: TextSearch, namespace: Namespace, query: str, wanted: dict[str, Any] | None, limit: int
+) -> tuple[list[SearchItem], SoftWords]:
+    words = soft_words(query)  # here, since the first call takes long
+    return store.search_text(namespace, query, filter=wanted, limit=limit), words
+
+
+def _fused(
+    query: str, near: Sequence[SearchItem], named: Sequence[SearchItem], words: SoftWords
+) -> list[Hit]:
     similarity = {_place(item): item.score for item in near if item.score is not None}
-    covered = {_place(item): _covered(query, item) for item in named}
+    least = 1 / max(sum(content_words(query).values()), 1)  # one word, or it were no hit
+    covered = {_place(item): max(least, coverage(query, _text(item))) for item in named}
     bm25 = {_place(item): (item.score or 0.0) * covered[_place(item)] for item in named}
+    trust = max(covered.values(), default=0.0)
     items = {_place(item): item for item in [*near, *named]}
-    fused = fuse(similarity, bm25, trust=max(covered.values(), default=0.0))
-    hits = [
-        Hit(items[place], 1 / (1 + math.exp(-z)), similarity.get(place), place in bm25)
-        for place, z in fused.items()
-    ]
+    fused = fuse(similarity, bm25, trust=trust)
+    weight = _SOFT * trust if words.is_exact.any() else 0.0
+    soft = _soft(words, {place: _text(items[place]) for place in fused}) if weight else fused
+    hits = []
+    for place, z in fused.items():
+        mean = (z + weight * soft[place]) / (1 + trust + weight)
+        relevance = 1 / (1 + math.exp(-mean))
+        hits.append(Hit(items[place], relevance, similarity.get(place), place in bm25))
     return sorted(hits, key=lambda hit: -hit.relevance)
+
+
+def _soft(words: SoftWords, texts: dict[_Place, str]) -> dict[_Place, float]:
+    return fuse({}, dict(zip(texts, soft_match(words, list(texts.values())), strict=True)))
 
 
 async def read_all(
@@ -136,12 +163,6 @@ async def put_many(store: BaseStore, writes: list[PutOp]) -> None:
         await store.abatch(writes)
 
 
-def _covered(query: str, item: Item) -> float:
-    """The share of the query's words in a hit: at least one of them, or it were no hit."""
-    least = 1 / max(sum(content_words(query).values()), 1)
-    return max(least, coverage(query, _text(item)))
-
-
 def _text(item: Item) -> str:
     return str(item.value.get("text", ""))
 
@@ -160,5 +181,5 @@ def _by_words(query: str, items: list[Item]) -> list[Hit]:
     return sorted(hits, key=lambda hit: -hit.relevance)
 
 
-def _place(item: Item) -> tuple[Namespace, str]:
+def _place(item: Item) -> _Place:
     return item.namespace, item.key

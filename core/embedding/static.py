@@ -60,6 +60,16 @@ class StaticEmbeddings(Embeddings):
         """Return the vector of a query, which is that of the same text."""
         return _vector(self._loaded(), text)
 
+    def pieces(self, text: str) -> list[int]:
+        """Return the numbers of the pieces of a text; at least one, also for an empty one."""
+        return self._loaded().pieces(text)
+
+    def vectors(self, numbers: "np.ndarray[Any, np.dtype[Any]]") -> "np.ndarray[Any, Any]":
+        """Return a row for each of these pieces; the rarer a piece, the longer its row."""
+        table = self._loaded()
+        weighted: np.ndarray[Any, Any] = table.rows[numbers] * table.scales[numbers, None]
+        return weighted
+
     def _loaded(self) -> _Table:
         with self._lock:
             if self._table is None:

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cogwork.core.errors import ConfigurationError
@@ -164,6 +164,7 @@ def test_full_text_counts_as_much_as_it_is_trusted():
     assert fuse(vector, text)["c"] > fuse(vector, text, trust=0.5)["c"]
 
 
+@example("0\u0345", "")  # a sign that becomes a letter without case
 @given(st.text(), st.text())
 def test_coverage_lies_between_0_and_1_and_a_text_has_all_its_words(query, text):
     assert 0 <= coverage(query, text) <= 1

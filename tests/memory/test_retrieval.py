@@ -2,6 +2,7 @@ import pytest
 from embedding import HybridStore, gram_store
 
 from cogwork.core.embeddings import create_embeddings
+from cogwork.memory.ranking import coverage, fuse
 from cogwork.memory.retrieval import search_hybrid
 from cogwork.memory.store import ChromaStore
 
@@ -74,3 +75,31 @@ async def test_values_without_a_text_are_found_by_their_words():
     store.put(NS, "b", {"title": "Black coffee"})
     hits = await search_hybrid(store, NS, "tea")
     assert [hit.item.key for hit in hits if hit.shares_words] == ["a"]
+
+
+async def test_of_many_facts_about_a_name_the_one_that_means_the_question_is_found(known):
+    said = [
+        f"{what} Bertil in {where}"
+        for what in ("Lunch with", "A lift for", "A letter of")
+        for where in ("Rouen", "Lyon", "Nice", "Bergen", "Turin", "Parma", "Leeds", "Basel")
+    ]
+    for number, text in enumerate([*said, "Bertil's new phone number is 070 448 2917"]):
+        known.put(("bertil",), str(number), {"text": text})
+    hits = await search_hybrid(known, ("bertil",), "How can I call Bertil?")
+    assert "phone" in hits[0].item.value["text"]
+
+
+async def test_hits_are_sorted_by_their_relevance(known):
+    found = [hit.relevance for hit in await search_hybrid(known, NS, "Where is Kestrel?")]
+    assert len(found) == len(FACTS)
+    assert found == sorted(found, reverse=True)
+
+
+async def test_without_a_name_or_number_only_meaning_and_the_same_words_count(known):
+    query = "When does it close at night?"
+    near, named = (find(NS, query=query, limit=40) for find in (known.search, known.search_text))
+    covered = {hit.key: coverage(query, hit.value["text"]) for hit in named}
+    bm25 = {hit.key: hit.score * covered[hit.key] for hit in named}
+    fused = fuse({hit.key: hit.score for hit in near}, bm25, trust=max(covered.values()))
+    hits = await search_hybrid(known, NS, query)
+    assert [hit.item.key for hit in hits] == sorted(fused, key=lambda key: -fused[key])

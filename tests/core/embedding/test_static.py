@@ -148,3 +148,16 @@ def test_a_flipped_bit_in_the_table_is_noticed(monkeypatch, tmp_path):
 
 def test_the_table_is_a_few_megabytes():
     assert TABLE.stat().st_size < 9_000_000
+
+
+def test_a_text_is_the_sum_of_the_vectors_of_its_pieces():
+    pieces = EMBEDDINGS.pieces("The kettle of Halina")
+    total = EMBEDDINGS.vectors(np.array(pieces)).sum(axis=0)
+    expected = EMBEDDINGS.embed_query("The kettle of Halina")
+    assert np.allclose(total / np.linalg.norm(total), expected, atol=1e-5)
+
+
+def test_a_rare_piece_has_a_longer_vector_than_a_common_one():
+    (the,), (kettle,) = EMBEDDINGS.pieces("the"), EMBEDDINGS.pieces("kettle")
+    common, rare = np.linalg.norm(EMBEDDINGS.vectors(np.array([the, kettle])), axis=1)
+    assert rare > common

@@ -1,0 +1,96 @@
+"""How well texts match a query word by word, where a word may match a near one.
+
+Each content word of the query looks for its nearest piece in a text ("ring" finds "phone"),
+and counts by its rarity in general English, which is the length of its vector in the built-in
+table. A name or a number has no near ones: the text has it or not. Full text knows which words
+are the same, so here a word that is near enough counts as much as the word itself; then among
+the many texts with a name those come first which say something near the rest of the question.
+
+Source: Khattab and Zaharia, "ColBERT: Efficient and Effective Passage Search via
+Contextualized Late Interaction over BERT" (2020) for the best match of each word; Zhang et
+al., "BERTScore: Evaluating Text Generation with BERT" (2020) for weights by rarity. Here the
+vectors are those of `cogwork.core.embedding.static`, which know no context and need no model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from cogwork.core.embedding.static import StaticEmbeddings
+from cogwork.core.words import content_words
+
+__all__ = ["SoftWords", "soft_match", "soft_words"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_NEAR = 0.5  # cosine from which a word counts as said
+_MOST_TEXT = 1_000  # characters, by which most memories are told apart
+_MOST_PIECES = 64  # of a query, as many as full text looks for words
+
+
+@dataclass(frozen=True, slots=True)
+class SoftWords:
+    """The word pieces of a query.
+
+    Args:
+        numbers: Their numbers in the built-in table, each once.
+        units: Their vectors, of length 1; (pieces, dimensions).
+        shares: What they weigh by their rarity; the sum is 1.
+        is_exact: Which belong to names and numbers, for which nothing else will do.
+    """
+
+    numbers: Array
+    units: Array
+    shares: Array
+    is_exact: Array
+
+
+def soft_words(query: str) -> SoftWords:
+    """Return what `soft_match` looks for; the first call reads the table.
+
+    Of a query the first 1,000 characters and 64 pieces count.
+
+    Raises:
+        ConfigurationError: The table is absent or damaged.
+    """
+    is_exact: dict[int, bool] = {}
+    query = query[:_MOST_TEXT]
+    for word, weight in (content_words(query) or {query: 1}).items():
+        for number in _table().pieces(word):
+            is_exact[number] = is_exact.get(number, False) or weight > 1
+    numbers = np.array(list(is_exact)[:_MOST_PIECES])
+    vectors = _table().vectors(numbers)
+    rarity = np.maximum(np.linalg.norm(vectors, axis=1), 1e-9)
+    exact = np.array([is_exact[number] for number in numbers.tolist()])
+    return SoftWords(numbers, vectors / rarity[:, None], rarity / rarity.sum(), exact)
+
+
+def soft_match(words: SoftWords, texts: Sequence[str]) -> list[float]:
+    """Return for each text the share of the words, by their rarity, that it says, up to 1.
+
+    A name or number counts where the text has it, another word by the cosine to its nearest
+    piece in the text, in full from 0.5. Of a text the first 1,000 characters count.
+    """
+    if not texts:
+        return []
+    cut = [_table().pieces(text[:_MOST_TEXT]) for text in texts]
+    numbers, places = np.unique(np.fromiter(chain.from_iterable(cut), int), return_inverse=True)
+    vectors = _table().vectors(numbers)
+    lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), 1e-9)
+    # Threads that BLAS would wake for so little wait long for a busy machine.
+    cosines = np.einsum("ik,jk->ij", words.units, vectors) / lengths
+    said = np.clip(cosines / _NEAR, 0.0, 1.0)
+    said[words.is_exact] = words.numbers[words.is_exact, None] == numbers
+    starts = np.cumsum([0, *map(len, cut[:-1])])
+    best = np.maximum.reduceat(said[:, places], starts, axis=1)
+    scores: list[float] = (words.shares @ best).tolist()
+    return scores
+
+
+@cache
+def _table() -> StaticEmbeddings:
+    return StaticEmbeddings()
