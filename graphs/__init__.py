@@ -30,6 +30,7 @@ from cogwork.graphs.plan_execute import (
     PlanExecuteState,
     create_plan_execute_agent,
 )
+from cogwork.graphs.process import Process, create_process
 from cogwork.graphs.react import ReactInput, ReactState, create_react_agent
 from cogwork.graphs.reflexion import (
     ReflexionInput,
@@ -37,6 +38,7 @@ from cogwork.graphs.reflexion import (
     create_reflexion_agent,
 )
 from cogwork.graphs.registry import graphs
+from cogwork.graphs.research import ResearchInput, ResearchState, create_research_agent
 from cogwork.graphs.state_machine import MachineState, create_state_machine
 from cogwork.graphs.supervisor import SupervisorInput, SupervisorState, create_supervisor
 from cogwork.graphs.team import TeamInput, TeamState, create_team
@@ -58,10 +60,13 @@ __all__ = [
     "OrchestratorState",
     "PlanExecuteInput",
     "PlanExecuteState",
+    "Process",
     "ReactInput",
     "ReactState",
     "ReflexionInput",
     "ReflexionState",
+    "ResearchInput",
+    "ResearchState",
     "SupervisorInput",
     "SupervisorState",
     "TeamInput",
@@ -74,8 +79,10 @@ __all__ = [
     "create_negotiation",
     "create_orchestrator",
     "create_plan_execute_agent",
+    "create_process",
     "create_react_agent",
     "create_reflexion_agent",
+    "create_research_agent",
     "create_state_machine",
     "create_supervisor",
     "create_team",

@@ -60,6 +60,11 @@ graphs.add(
     description="Layers: strategy, tactics, operation; errors travel up",
 )
 graphs.add(
+    "research",
+    "cogwork.graphs.research:create_research_agent",
+    description="Research: search many sources at once, and tell what the evidence supports",
+)
+graphs.add(
     "ensemble",
     "cogwork.graphs.ensemble:create_ensemble",
     description="Ensemble: agents answer at the same time, and their answers are counted",

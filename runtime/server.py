@@ -33,6 +33,7 @@ __all__ = [
     "plan",
     "react",
     "reflexion",
+    "research",
     "store",
     "team",
 ]
@@ -69,6 +70,7 @@ def _build(name: str, context: AssistantContext) -> Graph:
         settings,
         given.get("tools"),
         prompt=given.get("prompt"),
+        depth=given.get("depth"),
         context_schema=context_schema(name),
     )
 
@@ -107,4 +109,5 @@ orchestrator = _serving("orchestrator")
 plan = _serving("plan")
 react = _serving("react")
 reflexion = _serving("reflexion")
+research = _serving("research")
 team = _serving("team")

@@ -11,6 +11,7 @@ from cogwork.core.errors import ConfigurationError
 from cogwork.core.registry import nearest
 from cogwork.core.settings import Settings
 from cogwork.graphs.registry import graphs
+from cogwork.nodes.research.evidence import Depth
 from cogwork.tools.registry import default_tools
 
 __all__ = ["AssistantContext", "context_schema", "read_context"]
@@ -41,6 +42,10 @@ _MORE: dict[str, tuple[str, Any]] = {
     "max_steps": (
         "max_steps",
         (int | None, Field(None, ge=1, description="Steps for one question")),
+    ),
+    "depth": (
+        "depth",
+        (Depth | None, Field(None, description="How thoroughly things are looked up")),
     ),
     "user_id": (
         "user",

@@ -19,7 +19,12 @@ from cogwork import (
     load_tools,
 )
 from cogwork.core.topology import to_svg
-from cogwork.graphs import create_ensemble, create_reflexion_agent, create_supervisor
+from cogwork.graphs import (
+    create_ensemble,
+    create_reflexion_agent,
+    create_research_agent,
+    create_supervisor,
+)
 from cogwork.runtime.console import Narrator
 from cogwork.runtime.run import run
 
@@ -52,6 +57,7 @@ def main() -> None:
     supervisor = create_supervisor(agents, "offline")
     (HERE / "supervisor.svg").write_text(to_svg(supervisor) + "\n")
     (HERE / "ensemble.svg").write_text(to_svg(create_ensemble("offline", rounds=1)) + "\n")
+    (HERE / "research.svg").write_text(to_svg(create_research_agent("offline")) + "\n")
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch):
         "STORE": "memories",
         "TASKS": "sqlite:///t.sqlite",
         "ROOT": "/data",
+        "CORPUS": "/documents",
         "MAX_STEPS": "3",
         "TOOL_TIMEOUT": "9",
         "POLICY": '{"default": "deny"}',

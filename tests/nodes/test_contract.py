@@ -13,7 +13,7 @@ from cogwork.graphs.react import create_react_agent
 from cogwork.nodes.action import make_act
 from cogwork.nodes.agent import make_agent
 from cogwork.nodes.aggregation import Answer, vote
-from cogwork.nodes.analysis import make_analyze_query
+from cogwork.nodes.analysis import analyze_query, make_analyze_query
 from cogwork.nodes.answer import make_answer
 from cogwork.nodes.contracts import Award, Bid, Contract, Contractor, Ledger
 from cogwork.nodes.debate import make_compare, make_conclude, make_pose, make_propose
@@ -32,6 +32,13 @@ from cogwork.nodes.ranking import expected_utility
 from cogwork.nodes.recall import make_recall
 from cogwork.nodes.reflection import make_reflect
 from cogwork.nodes.requirements import make_analyze
+from cogwork.nodes.research.contradictions import make_compare_evidence
+from cogwork.nodes.research.evidence import Evidence, Outline, SubQuestion, make_weigh
+from cogwork.nodes.research.outline import make_deepen, make_outline
+from cogwork.nodes.research.reasoning import Reasoning, make_reason
+from cogwork.nodes.research.searching import make_search_source
+from cogwork.nodes.research.sources import function_source
+from cogwork.nodes.research.writing import make_write_report
 from cogwork.nodes.response import make_respond
 from cogwork.nodes.roles import ROLES, Assignment, Requirement
 from cogwork.nodes.settlement import make_settle
@@ -43,6 +50,7 @@ from cogwork.nodes.teamwork import make_assign, make_integrate
 from cogwork.nodes.thought import make_think
 from cogwork.nodes.trial import Trial, make_attempt
 from cogwork.tools.base import tool
+from cogwork.tools.search import Hit
 
 
 class Recorder(dict):
@@ -134,6 +142,37 @@ GAVE = {**ASKED, "answers": SAID, "round": 0, "aggregate": vote(SAID)}
 MOVED = {**ASKED, "messages": [*ASKED["messages"], calls(("transfer_to_ada", {}))]}
 
 
+QUESTION = SubQuestion(id="q1", text="1 + 2?", query="1 + 2?")
+LOOKED_UP = {
+    **ASKED,
+    "analysis": analyze_query("1 + 2?"),
+    "outline": Outline(question="1 + 2?", subquestions=(QUESTION,), sources=("shelf",)),
+    "searches": [],
+    "evidence": (
+        Evidence(
+            id="e1",
+            quote="1 + 2 is 3.",
+            passage="1 + 2 is 3.",
+            title="Sums",
+            source="shelf",
+            document="a.md",
+            locator="a.md:1",
+            relevance=0.5,
+        ),
+    ),
+    "contradictions": (),
+    "reasoning": Reasoning(),
+}
+TO_SEARCH = {"subquestion": QUESTION, "question": "1 + 2?", "source": "shelf", "k": 3}
+
+
+async def shelf(query, k):
+    return [Hit("Sums", "a.md#L1", "The sum of 1 and 2 is 3.", 0.9, "shelf")]
+
+
+SHELF = {"shelf": function_source(shelf)}
+
+
 async def planned(request, config):
     return PLAN
 
@@ -186,6 +225,14 @@ NODES = {
     "agent": (ADA, ASKED),
     "move": (make_move(["transfer_to_ada"]), MOVED),
     "move, on": (make_move([]), ACTED),
+    "outline": (make_outline(["shelf"]), LOOKED_UP),
+    "search": (make_search_source(SHELF), TO_SEARCH),
+    "weigh": (make_weigh(), LOOKED_UP),
+    "compare evidence": (make_compare_evidence(), LOOKED_UP),
+    "deepen": (make_deepen(), LOOKED_UP),
+    "reason": (make_reason(), LOOKED_UP),
+    "reason, a model": (make_reason(model=model('{"claims": []}')), LOOKED_UP),
+    "write": (make_write_report(SHELF), LOOKED_UP),
     "respond": (make_respond(model('{"total": 3}'), Sum), ACTED),
 }
 

@@ -119,7 +119,9 @@ async def test_every_graph_answers(client, name):
         input={"messages": [{"role": "user", "content": "What is 6 * 7?"}]},
         context={"user_id": "ada"} if name == "assistant" else None,
     )
-    assert "42" in str(done["messages"][-1]["content"])
+    # Research says what documents say, and the server has none.
+    expected = "There is no source to search" if name == "research" else "42"
+    assert expected in str(done["messages"][-1]["content"])
 
 
 async def test_an_assistant_is_configured_by_its_context(client):

@@ -16,9 +16,10 @@ def test_every_graph_says_what_its_assistants_may_set(name):
     assert read_context(name, None, SETTINGS) == context_schema(name)()
 
 
-def test_only_the_assistant_says_whose_memories():
+def test_only_graphs_with_memories_say_whose():
     fields = {name: set(context_schema(name).model_fields) for name in graphs.names()}
-    assert [name for name, keys in fields.items() if "user_id" in keys] == ["assistant"]
+    assert {name for name, keys in fields.items() if "user_id" in keys} == {"assistant", "research"}
+    assert [name for name, keys in fields.items() if "depth" in keys] == ["research"]
     assert {"prompt", "max_steps"} <= fields["react"]
 
 

@@ -11,7 +11,12 @@ from cogwork.tools.database.reading import Database, Limits
 from cogwork.tools.database.sqlite import SqliteDatabase
 from cogwork.tools.table import shown
 
-__all__ = ["database_tools", "make_describe_database", "make_query_database"]
+__all__ = [
+    "database_tools",
+    "make_describe_database",
+    "make_query_database",
+    "open_database",
+]
 
 
 def database_tools(url: str, *, max_rows: int = 200, timeout: float = 10.0) -> list[BaseTool]:
@@ -34,7 +39,7 @@ def database_tools(url: str, *, max_rows: int = 200, timeout: float = 10.0) -> l
 
 def make_query_database(url: str, *, max_rows: int = 200, timeout: float = 10.0) -> BaseTool:
     """Return the tool that answers one SQL statement; arguments as in `database_tools`."""
-    database = _database(url, max_rows, timeout)
+    database = open_database(url, max_rows, timeout)
     dialect = "SQLite" if isinstance(database, SqliteDatabase) else "PostgreSQL"
 
     @tool(
@@ -52,7 +57,7 @@ def make_query_database(url: str, *, max_rows: int = 200, timeout: float = 10.0)
 
 def make_describe_database(url: str, *, max_rows: int = 200, timeout: float = 10.0) -> BaseTool:
     """Return the tool that lists tables and columns; arguments as in `database_tools`."""
-    database = _database(url, max_rows, timeout)
+    database = open_database(url, max_rows, timeout)
 
     @tool(
         effect="read",
@@ -67,7 +72,8 @@ def make_describe_database(url: str, *, max_rows: int = 200, timeout: float = 10
     return describe_database
 
 
-def _database(url: str, max_rows: int, timeout: float) -> Database:
+def open_database(url: str, max_rows: int, timeout: float) -> Database:
+    """Return a database that answers statements which only read; arguments as in `database_tools`."""
     for name, value in (("max_rows", max_rows), ("timeout", timeout)):
         if value <= 0:
             raise ConfigurationError(f"{name} is {value}; it must be more than 0")

@@ -70,7 +70,8 @@ class Corpus:
     ) -> None:
         self.left_out: dict[str, str] = {}
         """Files that are not searched, and why."""
-        self._root = Root(folder, max_bytes=max_bytes)
+        self.root = Root(folder, max_bytes=max_bytes)
+        """The folder."""
         self._embeddings = create_embeddings(embeddings)
         self._max_files = max_files
         self._max_passages = max_passages
@@ -136,7 +137,7 @@ class Corpus:
         return read
 
     def _passages(self, path: str, room: int) -> list[Passage]:
-        parts = passages_of(path, self._root.read(path))
+        parts = passages_of(path, self.root.read(path))
         if len(parts) > room:
             raise ToolError(
                 f"it does not fit into {self._max_passages:,} passages; raise max_passages"
@@ -152,7 +153,7 @@ class Corpus:
     def _stamps(self) -> Iterator[tuple[str, Stamp]]:
         """What tells a version of each file from the next."""
         count = 0
-        for folder, names, files in os.walk(self._root.folder):
+        for folder, names, files in os.walk(self.root.folder):
             names[:] = sorted(name for name in names if not name.startswith("."))
             for name in sorted(files):
                 path = Path(folder, name)
@@ -169,7 +170,7 @@ class Corpus:
                     self.left_out[_REST] = f"there are more than {self._max_files:,} files"
                     return
                 stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-                yield path.relative_to(self._root.folder).as_posix(), stamp
+                yield path.relative_to(self.root.folder).as_posix(), stamp
 
 
 class _Index:

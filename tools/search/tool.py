@@ -18,6 +18,7 @@ from cogwork.tools.search.hit import Hit, Search, key_of
 __all__ = [
     "SOURCES",
     "configured_sources",
+    "find_source",
     "make_encyclopedia_search",
     "make_paper_search",
     "make_search",
@@ -56,7 +57,7 @@ def make_search(
         UnknownNameError: No source is called so.
     """
     folder = None if corpus is None else Corpus(corpus)
-    searches: list[Search] = [_source(each, settings) for each in sources]
+    searches: list[Search] = [find_source(each, settings) for each in sources]
     if folder is not None:
         searches.append(folder)
     if not searches:
@@ -122,7 +123,17 @@ def configured_sources(settings: Settings | None = None) -> list[str]:
     return found or ["wikipedia"]
 
 
-def _source(given: str | Search, settings: Settings | None) -> Search:
+def find_source(given: str | Search, settings: Settings | None = None) -> Search:
+    """Return the source of this name; a function that is one as it is.
+
+    Args:
+        given: A name out of `SOURCES`, or a function with the signature of `Search`.
+        settings: Where its key comes from; else `load_settings()`.
+
+    Raises:
+        ConfigurationError: It is no source, or its key is missing.
+        UnknownNameError: No source is called so.
+    """
     if not isinstance(given, str):
         if not callable(given):
             raise ConfigurationError(
