@@ -70,7 +70,7 @@ class Metrics:
         >>> agent = create_react_agent("offline")
         >>> _ = agent.invoke({"messages": "hello"}, {"callbacks": [metrics.callback]})
         >>> metrics.registry.get_sample_value("agent_node_seconds_count", {"node": "think"})
-        1.0
+        1
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:

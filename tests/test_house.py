@@ -31,12 +31,17 @@ HEAVY = {
 }
 
 # Third-party packages are imported first and once; each module of ours is then imported
-# in a fork of that interpreter, where none of the others is.
+# in a fork of that interpreter, where none of the others is. What comes with the package
+# that it is in has been imported just so, and need not be again.
 IMPORT_ALONE = """
 import importlib, os, sys, traceback, warnings
 for name in ("langgraph.graph", "langchain_openai", "pydantic_settings", "typer", "rich"):
     importlib.import_module(name)
-for name in sys.argv[1:]:
+came = set()
+for name in sorted(sys.argv[1:], key=lambda name: name.count(".")):
+    if name in came:
+        continue
+    read, write = os.pipe()
     child = os.fork()
     if not child:
         warnings.simplefilter("error")
@@ -45,7 +50,12 @@ for name in sys.argv[1:]:
         except BaseException:
             print(f"--- {name}", traceback.format_exc(), sep="\\n", file=sys.stderr)
         sys.stderr.flush()
+        with open(write, "w") as told:
+            told.write(" ".join(each for each in sys.modules if each.startswith(name + ".")))
         os._exit(0)
+    os.close(write)
+    with open(read) as told:
+        came.update(told.read().split())
     os.waitpid(child, 0)
 """
 
