@@ -4,6 +4,7 @@ import doctest
 import importlib
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,16 @@ def test_the_reference_has_every_public_name(folder):
     modules = set(re.findall(r"^::: (\S+)", pages, re.MULTILINE))
     told = {name for module in modules for name in importlib.import_module(module).__all__}
     assert set(package.__all__) <= told
+
+
+def test_the_page_of_commands_is_what_their_help_says():
+    page = runpy.run_path(str(ROOT / "docs" / "commands.py"))["page"]
+    assert (ROOT / "docs" / "commands.md").read_text() == page(), "run: python docs/commands.py"
+
+
+def test_the_site_has_every_page():
+    listed = set(re.findall(r"[\w/.-]+\.md", (ROOT / "mkdocs.yml").read_text()))
+    assert listed == {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")}
 
 
 @pytest.mark.parametrize("name", ["react", "plan"])
