@@ -1,6 +1,7 @@
 """One kind of step a file: a function from the state to an update, or a `make_…` that returns one."""
 
 from cogwork.nodes.action import make_act
+from cogwork.nodes.analysis import QueryAnalysis, analyze_query, make_analyze_query
 from cogwork.nodes.approval import make_approve
 from cogwork.nodes.contracts import Contract, Contractor, Terms
 from cogwork.nodes.decision import Decision, make_decide, route_after_decide
@@ -16,6 +17,7 @@ from cogwork.nodes.plan import Plan, Step, StepResult
 from cogwork.nodes.plan_check import check_plan
 from cogwork.nodes.plan_pictures import plan_to_gantt, plan_to_svg
 from cogwork.nodes.planning import Planner, PlanRequest, make_plan, make_review
+from cogwork.nodes.query_classes import QueryClass
 from cogwork.nodes.ranking import Criterion, Ranked, expected_utility, topsis, weighted_sum
 from cogwork.nodes.recall import Recalled, make_recall, recalled_prompt
 from cogwork.nodes.recovery import DEFAULT_LADDER, FULL_LADDER, Rung
@@ -44,6 +46,8 @@ __all__ = [
     "Plan",
     "PlanRequest",
     "Planner",
+    "QueryAnalysis",
+    "QueryClass",
     "Ranked",
     "Recalled",
     "Reflection",
@@ -56,12 +60,14 @@ __all__ = [
     "Terms",
     "TraceStep",
     "Trial",
+    "analyze_query",
     "assign_roles",
     "bound_history",
     "check_plan",
     "create_handoff_tool",
     "expected_utility",
     "make_act",
+    "make_analyze_query",
     "make_approve",
     "make_attempt",
     "make_decide",

@@ -1,4 +1,4 @@
-"""The command line: `cogwork run | graphs | show | memory | tasks | worker | bench | process | …`.
+"""The command line: `cogwork run | graphs | show | serve | memory | tasks | worker | bench | process | …`.
 
 Exit codes: 0 done; 1 the run failed; 2 wrong usage or configuration; 3 the run waits for a
 person's answer; 4 the budget is spent, and the thread can go on with a larger one; 130
@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cogwork.core.errors import BudgetError, CogworkError, ConfigurationError, redact
-from cogwork.runtime import audit, bench_commands, memory, process_commands, task_commands
+from cogwork.runtime import (
+    audit,
+    bench_commands,
+    memory,
+    process_commands,
+    serve,
+    show,
+    task_commands,
+)
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -38,6 +46,8 @@ app.add_typer(memory.app)
 app.add_typer(audit.app)
 app.add_typer(task_commands.app)
 app.add_typer(process_commands.app)
+app.command("show")(show.show_command)
+app.command("serve")(serve.serve_command)
 app.command("worker")(task_commands.worker_command)
 app.command("metrics")(task_commands.metrics_command)
 app.command("bench")(bench_commands.bench_command)
@@ -171,39 +181,6 @@ def graphs_command(as_json: Json = False) -> None:
     width = max(map(len, graphs.names()))
     for entry in graphs:
         typer.echo(f"{entry.name:<{width}}  {entry.description}")
-
-
-@app.command("show")
-def show_command(
-    graph: Annotated[str, typer.Argument(help="Name of a graph; `cogwork graphs` lists them.")],
-    form: Annotated[
-        str, typer.Option("--format", help="ascii, mermaid or svg.", metavar="FORMAT")
-    ] = "ascii",
-    output: Annotated[
-        Path | None, typer.Option(help="Write to this file.", show_default="print it")
-    ] = None,
-    config: Config = None,
-) -> None:
-    """Draw a graph, without network."""
-    from cogwork.core import topology
-    from cogwork.core.registry import nearest
-    from cogwork.core.settings import load_settings
-    from cogwork.runtime.building import build_graph
-
-    forms = {"ascii": topology.to_ascii, "mermaid": topology.to_mermaid, "svg": topology.to_svg}
-    if form not in forms:
-        raise ConfigurationError(f"no format is called '{form}'; {nearest(form, list(forms))}")
-    settings = load_settings(config, model="offline")
-    drawn = forms[form](build_graph(graph, settings))
-    if output is None:
-        typer.echo(drawn)
-        return
-    try:
-        output.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write to {output}: {error.strerror}; choose another --output"
-        ) from error
 
 
 @app.command("doctor")

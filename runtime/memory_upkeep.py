@@ -1,13 +1,13 @@
 """Looking after long-term memory from the command line: tidy up, carry over, draw."""
 
 from dataclasses import asdict
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cogwork.core.drawing.png import to_png
 from cogwork.core.errors import ConfigurationError, redact
 from cogwork.runtime.memory_place import (
     Agent,
@@ -225,7 +225,7 @@ def map_command(
     _check_suffix(file)
     drawn = _draw(Place(store, user, agent, config), clusters=clusters, limit=limit)
     svg = drawn.svg
-    write_file(file, _to_png(svg) if file.suffix.lower() == ".png" else svg.encode())
+    write_file(file, to_png(svg) if file.suffix.lower() == ".png" else svg.encode())
     found = [asdict(each) for each in drawn.clusters]
     if as_json:
         told = {"memories": drawn.memories, "drawn": drawn.drawn, "clusters": found}
@@ -264,12 +264,6 @@ def _draw(place: Place, *, clusters: int | None, limit: int) -> "MemoryMap":
         view = f", as {place.agent} knows them" if place.agent else ""
         title = f"Memories of {place.user}{view}"
         return draw_memory_map(memories, vectors, title=title, clusters=clusters, limit=limit)
-
-
-def _to_png(svg: str) -> bytes:
-    return bytes(
-        import_module("resvg_py").svg_to_bytes(svg_string=svg, zoom=2, background="#ffffff")
-    )
 
 
 def _counted(count: int) -> str:

@@ -113,6 +113,37 @@ def test_a_picture_goes_to_a_file(tmp_path):
     assert ET.parse(tmp_path / "r.svg").getroot().tag.endswith("svg")
 
 
+def test_a_picture_is_as_its_file_is_named(tmp_path):
+    assert cogwork("show", "team", "--xray", "--output", "t.png").returncode == 0
+    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    assert cogwork("show", "react", "--output", "r.svg").returncode == 0
+    assert (tmp_path / "r.svg").read_text() == cogwork("show", "react", "--format", "svg").stdout[
+        :-1
+    ]
+
+
+def test_a_thread_is_marked_on_its_graph():
+    assert cogwork("run", "react", "What is 6 * 7?", "--thread", "t").returncode == 0
+    marked = cogwork("show", "react", "--thread", "t").stdout
+    assert marked.startswith("<svg")
+    assert marked != cogwork("show", "react", "--format", "svg").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--format", "png"), "name its file"),
+        (("--format", "gif"), "no format is called 'gif'"),
+        (("--thread", "t", "--format", "ascii"), "choose svg or png"),
+        (("--thread", "lost"), "has no thread 'lost'"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_refused(options, said):
+    refused = cogwork("show", "react", *options)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert said in refused.stderr
+
+
 def test_doctor_says_what_would_be_used_and_what_is_missing():
     said = cogwork("doctor").stdout
     assert "offline (no model and no key is configured" in said

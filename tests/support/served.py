@@ -27,14 +27,19 @@ def served(folder, *, more_graphs=(), env=(), **config):
     whole = json.loads((ROOT / "langgraph.json").read_text()) | config
     whole["graphs"] |= dict(more_graphs)
     (folder / "langgraph.json").write_text(json.dumps(whole))
+    langgraph = str(Path(sys.executable).parent / "langgraph")
+    command = [langgraph, "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "10"]
+    with running(folder, command, env) as url:
+        yield url
+
+
+@contextmanager
+def running(folder, command, env=()):
+    """Run a command that serves on `--port`; give the URL."""
     port = _free_port()
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [
-                str(Path(sys.executable).parent / "langgraph"),
-                *("dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "10"),
-                *("--port", str(port)),
-            ],
+            [*command, "--port", str(port)],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
