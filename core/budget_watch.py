@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ __all__ = ["LedgerWatch"]
 
 
 _LANGCHAIN: Final = "langchain_core.callbacks.manager"  # logs whatever a callback raises
+_UNAWAITED: Final = "coroutine 'ahandle_event' was never awaited"
 _MODEL_CALL: Final = Spent(model_calls=1)
 _TOOL_CALL: Final = Spent(tool_calls=1)
 
@@ -166,7 +168,12 @@ class LedgerWatch(Watch):
                 usage = {"input_tokens": given, "output_tokens": answer}
                 cost = price_of(model, usage, provider=provider) or 0.0
             asked = Spent(given + answer, cost, 0.0, 1)
-        self.ledger.reserve(run_id.int, asked)
+        try:
+            self.ledger.reserve(run_id.int, asked)
+        except CogworkError:
+            # LangChain then never awaits the callbacks after this one: nobody need know of it.
+            warnings.filterwarnings("ignore", _UNAWAITED, RuntimeWarning)
+            raise
         forget = self._when_cancelled(run_id)
         self._calls[run_id.int] = _Call(time.perf_counter(), forget, model, provider, count)
 

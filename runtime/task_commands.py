@@ -212,7 +212,7 @@ def cleanup_command(
 
 
 def metrics_command(
-    port: Annotated[int, typer.Option(help="Of the worker.")] = 9464,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the worker.")] = 9464,
 ) -> None:
     """Print what a worker counts, which serves it (`cogwork worker --metrics-port 9464`)."""
     import httpx
@@ -234,7 +234,7 @@ def worker_command(  # noqa: PLR0917 - one parameter an option
     ] = False,
     metrics_port: Annotated[
         int | None,
-        typer.Option(help="Answer Prometheus on this port.", show_default=False),
+        typer.Option(min=0, max=65_535, help="Answer Prometheus on this port.", show_default=False),
     ] = None,
     metrics_host: Annotated[
         str, typer.Option(help="Who may ask: this machine alone, or 0.0.0.0 for all.")

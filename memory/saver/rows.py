@@ -293,7 +293,7 @@ def conditions(
 def _wanted(configurable: Mapping[str, Any], before: str | None) -> Iterator[tuple[str, Any]]:
     for key in ("thread_id", "checkpoint_ns", "checkpoint_id"):
         value = configurable.get(key)
-        if value is not None and (value or key == "checkpoint_ns"):
+        if value is not None and (value or key != "checkpoint_id"):
             yield f"{key} = ?", short(str(value)) if key == "checkpoint_id" else str(value)
     if before is not None:
         yield "checkpoint_id < ?", short(before)

@@ -52,7 +52,8 @@ def read_definitions(
     many = [given] if isinstance(given, str | Path | Definition) else list(given)
     found = [each for one in many for each in _expanded(one)]
     if not found:
-        raise ConfigurationError(f"there is no definition in {many}; name a YAML file")
+        places = ", ".join(f"'{each}'" for each in many)
+        raise ConfigurationError(f"there is no definition in {places}; name a YAML file")
     seen: dict[str, Definition] = {}
     for each in found:
         if each.key in seen:

@@ -13,6 +13,7 @@ import pytest
 from review_graph import answer, build, say, texts, thread
 
 from cogwork.core.errors import MemoryStoreError
+from cogwork.graphs import create_react_agent
 from cogwork.memory import create_checkpointer
 from cogwork.memory.sqlite_saver import SqliteCheckpointer
 
@@ -267,3 +268,16 @@ def test_file_is_closed_at_exit(file):
 
     assert (process.returncode, errors) == (0, "")
     assert not Path(f"{file}-wal").exists()
+
+
+def test_a_thread_without_a_name_is_nobody_elses(tmp_path):
+    with create_checkpointer(f"sqlite:///{tmp_path}/t.db") as saver:
+        agent = create_react_agent("offline", checkpointer=saver)
+        agent.invoke({"messages": "My secret is 42"}, {"configurable": {"thread_id": "ada"}})
+        nameless = {"configurable": {"thread_id": ""}}
+        assert saver.get_tuple(nameless) is None
+        assert list(saver.list(nameless)) == []
+        assert agent.get_state(nameless).values == {}
+        agent.invoke({"messages": "hello"}, nameless)
+        ada = agent.get_state({"configurable": {"thread_id": "ada"}})
+        assert "hello" not in str(ada.values)
