@@ -162,16 +162,6 @@ class SqliteCheckpointer(ThreadedSaver):
         """Return what tasks wrote to a channel under a checkpoint; None when that is not saved."""
         with self._file.read() as cursor:
             rows = cursor.execute(_WRITTEN, (channel, *_place(config))).fetchall()
-        return self._written(rows, channel)
-
-    async def awritten(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
-        """See `written`. A few pages that were just written: a thread would take longer to begin."""
-        rows = self._file.read_now(_WRITTEN, (channel, *_place(config)))
-        if rows is None:
-            return await super().awritten(config, channel)
-        return self._written(rows, channel)
-
-    def _written(self, rows: Sequence[Any], channel: str) -> Sequence[PendingWrite] | None:
         if not rows:
             return None
         writes = read_writes(row for row in rows if row[1] is not None)

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 _SHARP = 5.0  # of the softmax; by cross-validation, confidence is then the share of right answers
+_GENERAL = "general"
+_NOTHING = -0.4  # score below which no domain fits
 _BELONGS = -0.25  # score from which a further domain belongs
 _ENTITIES = 100
 _CONCEPTS = 8
@@ -119,6 +121,8 @@ async def aanalyze_query(
     intent = max(shares, key=lambda name: shares[name])
     ranked = sorted(fits, key=lambda name: -fits[name])
     found = [name for place, name in enumerate(ranked) if place == 0 or fits[name] > _BELONGS]
+    if fits[ranked[0]] < _NOTHING and _GENERAL in fits:
+        found = [_GENERAL]
     return _whole(
         query,
         intent,

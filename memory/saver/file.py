@@ -1,13 +1,12 @@
 """One SQLite file of checkpoints: its writer, its readers, and errors that name the way out."""
 
 import sqlite3
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cogwork.core.errors import MemoryStoreError
 from cogwork.memory.log_room import LogRoom
@@ -56,8 +55,6 @@ class CheckpointFile:
         self.timeout = timeout
         self._group = GroupCommit(self._transact)
         self._readers: deque[sqlite3.Connection] = deque()
-        self._now: sqlite3.Connection | None = None
-        self._hand = threading.Lock()  # of who uses it
         self._closed = False
         self._room = LogRoom(self.path)
         with self.explained():
@@ -101,30 +98,12 @@ class CheckpointFile:
                 else:
                     self._readers.append(connection)
 
-    def read_now(self, query: str, args: Sequence[object]) -> list[tuple[Any, ...]] | None:
-        """Return rows at once, on an event loop too; None if somebody would have to be waited for."""
-        self._require_open()
-        if not self._hand.acquire(blocking=False):
-            return None
-        try:
-            if self._now is None:
-                self._now = self._connect(timeout=0)
-                self._now.execute("PRAGMA query_only = 1")
-            return self._now.execute(query, args).fetchall()
-        except sqlite3.OperationalError:
-            return None  # whoever may wait finds out what is wrong
-        finally:
-            self._hand.release()
-
     def close(self) -> None:
         """Wait for the commit that is under way and close all connections."""
         with self._group.lock:
             self._closed = True
             while self._readers:
                 self._readers.pop().close()
-            with self._hand:
-                if self._now is not None:
-                    self._now.close()
             self._room.close()
             self.writer.close()
 
@@ -170,10 +149,10 @@ class CheckpointFile:
                 f"checkpoints in '{self.path}': the checkpointer was closed; create another"
             )
 
-    def _connect(self, timeout: float | None = None) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
             self.path,
-            timeout=self.timeout if timeout is None else timeout,
+            timeout=self.timeout,
             check_same_thread=False,
             isolation_level=None,
             cached_statements=1_000,

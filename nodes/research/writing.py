@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
 from cogwork.core.bridge import Node, node
+from cogwork.nodes.analysis import QueryAnalysis
 from cogwork.nodes.research.claims import Claim
 from cogwork.nodes.research.contradictions import Contradiction
 from cogwork.nodes.research.evidence import Evidence, Outline, SearchResult
@@ -58,7 +59,7 @@ def make_write_report(sources: Mapping[str, Source]) -> Node:
             contradictions=_disputed(state.get("contradictions") or (), reasoning.claims),
             missing=_missing(outline, searches, state["evidence"], reasoning.claims),
             notes=_notes(
-                searches, reasoning, state["evidence"], sources, state["analysis"].domains
+                searches, reasoning, state["evidence"], sources, _plain_domains(state["analysis"])
             ),
         )
         report = _answered(_cited(draft, state["evidence"]))
@@ -169,3 +170,9 @@ def _notes(
     if evidence:
         notes += [_CAVEATS[name] for name in domains[:1] if name in _CAVEATS]
     return tuple(notes)
+
+
+def _plain_domains(analysis: QueryAnalysis) -> list[str]:
+    """Those that fit, not only better than the others; a model gives no scores."""
+    scores = analysis.domain_scores
+    return [name for name in analysis.domains if scores.get(name, 1.0) > 0]
