@@ -252,7 +252,12 @@ def _tell(thread: str, snapshot: "StateSnapshot", *, as_json: bool) -> None:
         typer.echo(json.dumps(told))
     elif status is not None:
         typer.echo(f"{thread}: {status}")
-        for step, why in (snapshot.values.get("failed") or {}).items():
+        troubles = {
+            each["step"]: each["note"]
+            for each in snapshot.values.get("trail") or ()
+            if each["event"] == "failed"
+        }
+        for step, why in (troubles | (snapshot.values.get("failed") or {})).items():
             typer.echo(f"  {step}: {why}", err=True)
     for item in [] if as_json else items:
         typer.echo(_line(item))

@@ -46,6 +46,7 @@ def submit_command(  # noqa: PLR0917 - one parameter an option
         str | None, typer.Option(help="A task that it is cancelled with.", show_default=False)
     ] = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Queue a run and print its id; a worker does it (`cogwork worker`)."""
     from cogwork.runtime.tasks.task import Priority
@@ -60,7 +61,7 @@ def submit_command(  # noqa: PLR0917 - one parameter an option
         key = runner.submit(
             graph, given, priority=Priority[priority], timeout=timeout, parent=parent
         )
-    typer.echo(key)
+    typer.echo(json.dumps({"id": key}) if as_json else key)
 
 
 @app.command("list")

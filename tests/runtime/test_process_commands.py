@@ -103,3 +103,10 @@ def test_tools_that_are_not_there_are_told(own: str, fault: str):
 def test_without_tools_of_your_own_the_registered_ones_are_there():
     done = CliRunner().invoke(app, ["run", FILE, "--thread", "x"])
     assert "no tool is called 'add_up'; known: read_file" in str(done.exception)
+
+
+def test_an_instance_that_ended_by_a_failure_says_which():
+    ended = run("run", "--thread", "b", "--input", '{"invoice": "9999", "by": "sue"}')
+    assert ended.exit_code == 0
+    assert "b: unreadable" in ended.output
+    assert "invoice: 'invoices/9999.json' does not exist" in ended.output

@@ -28,6 +28,11 @@ def submit(question: str, *options: str) -> str:
     return tasks("submit", "react", question, *options)
 
 
+def test_a_submission_is_told_as_json():
+    key = json.loads(submit("What is 6 * 7?", "--json"))["id"]
+    assert json.loads(tasks("status", key, "--json"))["state"] == "pending"
+
+
 def test_what_is_submitted_is_done_by_a_worker_and_its_answer_kept():
     key = submit("What is 6 * 7?")
     other = submit("What is 1 + 1?", "--priority", "high", "--timeout", "60")
