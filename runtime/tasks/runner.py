@@ -219,10 +219,16 @@ class Runner(Looking):
         Raises:
             TaskError: There is none, or it has ended.
         """
+        if self.status(id).state not in ENDED:
+            self._cancel_those_of(id)  # first, or one of them would take its place
         self._want(id, "cancel", "cancelled")
-        for child in self._records.find(parent=id, limit=_PAGE):
+        self._cancel_those_of(id)  # that came meanwhile
+
+    def _cancel_those_of(self, parent: str) -> None:
+        for child in self._records.find(parent=parent, limit=_PAGE):
             if child.state not in ENDED:
-                self.cancel(child.id)
+                with contextlib.suppress(TaskError):  # it has just ended
+                    self.cancel(child.id)
 
     def pause(self, id: str) -> None:  # noqa: A002
         """Hold a task at its next checkpoint, until `resume`.
