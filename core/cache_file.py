@@ -58,8 +58,7 @@ class FileCache(BoundedCache):
             if self._connection is None or self._process != os.getpid():
                 return
             try:
-                with self._change():
-                    pass
+                self._note_use()
             finally:
                 self._connection.close()
                 self._connection = self._thread = None
@@ -81,9 +80,12 @@ class FileCache(BoundedCache):
             self._touched.pop(key, None)
             self._touched[key] = None
             if len(self._touched) >= _TOUCHES:
-                with self._change():
-                    pass
+                self._note_use()
             return value
+
+    def _note_use(self) -> None:
+        with self._change():  # which writes it down with whatever else is to be
+            pass
 
     def _write(self, key: Key, value: Any, size: int, ttl: float | None) -> None:
         if not isinstance(value, bytes):

@@ -77,7 +77,7 @@ class Server:
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Raise what PostgreSQL says as errors that name the place and the way out."""
-        from psycopg import Error, OperationalError
+        from psycopg import Error, InterfaceError, OperationalError
         from psycopg_pool import PoolClosed
 
         try:
@@ -88,7 +88,8 @@ class Server:
                 f"{redact(line(error))}; check that the server runs and that the URL names a role "
                 "that may write there",
                 details={"sqlstate": error.sqlstate},
-                transient=isinstance(error, OperationalError) and not isinstance(error, PoolClosed),
+                transient=isinstance(error, OperationalError | InterfaceError)
+                and not isinstance(error, PoolClosed),
             ) from error
 
 

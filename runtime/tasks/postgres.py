@@ -8,11 +8,12 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
+from cogwork.core.postgres import Asking, Server
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -65,15 +66,15 @@ class PostgresFile:
     skip: Final = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, url: str) -> None:
-        self._options, self._where = _options(url)
+        self._server = _server(url)
         from psycopg_pool import ConnectionPool
 
-        with _explained(self._where), connect(url) as connection:
+        with self._server.explained(), self._server.connect() as connection:
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
                 connection.execute(_SCHEMA)
             self._pool: ConnectionPool[Any] = ConnectionPool(
-                kwargs=self._options,
+                kwargs=self._server.options,
                 min_size=1,
                 max_size=_POOL,
                 timeout=_WAIT,
@@ -84,22 +85,22 @@ class PostgresFile:
     def write(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a transaction and return its result once that is durable."""
         with (
-            _explained(self._where),
+            self._server.explained(),
             self._pool.connection() as connection,
             connection.transaction(),
             connection.cursor() as cursor,
         ):
-            return work(_Asking(cursor))
+            return work(Asking(cursor))
 
     @contextmanager
     def read(self) -> Iterator[Any]:
         """Lend a connection that sees what is committed."""
         with (
-            _explained(self._where),
+            self._server.explained(),
             self._pool.connection() as connection,
             connection.cursor() as cursor,
         ):
-            yield _Asking(cursor)
+            yield Asking(cursor)
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,7 +118,7 @@ class PostgresPresence:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._url = url
         self._guard = threading.Lock()
-        with _explained(_options(url)[1]):
+        with _server(url).explained():
             self._connection = connect(url)
             self._mine = self._lock(self.owner, _ANY_TIME)
 
@@ -125,7 +126,7 @@ class PostgresPresence:
         """Whether another runner still is there."""
         if owner == self.owner:
             return True
-        with self._guard, _explained(_options(self._url)[1]):
+        with self._guard, _server(self._url).explained():
             if not self._lock(owner, _SETTLED):
                 return True
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [_number(owner)])
@@ -140,7 +141,7 @@ class PostgresPresence:
         """Take the lock again if its connection was lost, as after a restart of the server."""
         from psycopg import Error
 
-        with self._guard, _explained(_options(self._url)[1]):
+        with self._guard, _server(self._url).explained():
             try:
                 self._connection.execute("SELECT 1")
             except Error:
@@ -155,28 +156,9 @@ class PostgresPresence:
         return bool(got and got[0])
 
 
-class _Asking:
-    """A cursor that takes the statements as they are written for SQLite."""
-
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
-        return self._cursor.execute(statement.replace("?", "%s"), list(values))
-
-    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._cursor.executemany(statement.replace("?", "%s"), [list(row) for row in rows])
-
-    @property
-    def rowcount(self) -> int:
-        return int(self._cursor.rowcount)
-
-
 def connect(url: str) -> "Connection[Any]":
     """Open a connection that commits each statement by itself."""
-    import psycopg
-
-    return psycopg.connect(**_options(url)[0])
+    return _server(url).connect()
 
 
 def _number(owner: str) -> int:
@@ -184,38 +166,7 @@ def _number(owner: str) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def _options(url: str) -> tuple[dict[str, Any], str]:
-    try:
-        import psycopg_pool  # noqa: F401 - said here that it is missing, not later
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict
-    except ImportError as error:
-        raise ConfigurationError(
-            f"tasks in PostgreSQL need the extra: pip install 'cogwork[postgres]' ({error})"
-        ) from error
-    try:
-        given = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        raise ConfigurationError(
-            f"libpq cannot read the URL of the tasks: {redact(' '.join(str(error).split()))}; "
-            "write postgresql://user:password@host:5432/database"
-        ) from None
-    name = given.get("dbname") or given.get("user") or "default"
-    where = f"database '{name}' on '{given.get('host') or 'localhost'}'"
-    path = f"{given.get('options') or ''} -c search_path={_PLACE}".strip()
-    return {"connect_timeout": 10, **given, "options": path, "autocommit": True}, where
-
-
-@contextmanager
-def _explained(where: str) -> Iterator[None]:
-    from psycopg import Error
-    from psycopg_pool import PoolClosed, PoolTimeout
-
-    try:
-        yield
-    except (Error, PoolTimeout, PoolClosed) as error:
-        raise MemoryStoreError(
-            f"tasks in PostgreSQL, {where}: {redact(' '.join(str(error).split()))}; check that "
-            "the server runs and that the URL names a role that may write there",
-            transient=not isinstance(error, PoolClosed),
-        ) from error
+def _server(url: str) -> Server:
+    server = Server.at(url, "tasks")
+    path = f"{server.options.get('options') or ''} -c search_path={_PLACE}".strip()
+    return replace(server, options={**server.options, "options": path})
