@@ -16,6 +16,9 @@ the checkpoint.
 
 A step with an effect is noted before it begins. If the process dies in the middle, nobody
 knows whether the effect happened; the next run raises `InDoubtError` rather than repeat it.
+That note is on the disk before the step begins. What came of it survives the process at once,
+and a loss of power as soon as anything later is saved: lost with the power, a result leaves
+its step in doubt, and one without effect is run again.
 
 With `durability="exit"`, LangGraph saves nothing before the end, and neither does a journal;
 like one without a checkpointer, it then remembers for retries in the same process only.
@@ -36,6 +39,7 @@ from langgraph.runtime import Runtime, get_runtime
 from cogwork.core.bridge import in_thread, is_stepping, stepped
 from cogwork.core.errors import ConfigurationError, InDoubtError
 from cogwork.core.journal_records import (
+    BEGUN,
     Entry,
     Group,
     Records,
@@ -143,7 +147,7 @@ class Journal:
                 return known.results[key]
             _refuse_doubt(known, key, on_doubt)
             if effect != "read":
-                await self._write("begun", key)
+                await self._write(BEGUN, key)
             try:
                 result = await _called(function, args)
             except InDoubtError:  # what it called does not know either
@@ -174,7 +178,7 @@ class Journal:
                 return known.results[key]
             _refuse_doubt(known, key, on_doubt)
             if effect != "read":
-                self._write_sync("begun", key)
+                self._write_sync(BEGUN, key)
             try:
                 result = function(*args)
             except InDoubtError:

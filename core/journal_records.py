@@ -15,6 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, Pend
 from cogwork.core.errors import MemoryStoreError
 
 __all__ = [
+    "BEGUN",
     "Entry",
     "Group",
     "Records",
@@ -32,6 +33,8 @@ Saver: TypeAlias = BaseCheckpointSaver[Any]
 Entry: TypeAlias = dict[str, Any]
 Writes: TypeAlias = Sequence[PendingWrite]
 
+BEGUN: Final = "begun"
+"""Of what begins, a record may not be lost with the disk's cache: lost it would be done again."""
 _CHANNEL: Final = "__journal__"
 _PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
 _KEPT_TASKS: Final = 64
@@ -56,7 +59,7 @@ class Records:
         if kind == "result":
             self.results.setdefault(key, value)
         else:
-            counts = self.begun if kind == "begun" else self.ended
+            counts = self.begun if kind == BEGUN else self.ended
             counts[key] = counts.get(key, 0) + 1
 
     def in_doubt(self, key: str) -> bool:
@@ -148,8 +151,9 @@ def write_record(saver: Saver, place: RunnableConfig, entry: Entry) -> None:
     Raises:
         MemoryStoreError: It cannot be written.
     """
+    note = None if entry["kind"] == BEGUN else getattr(saver, "note_writes", None)
     try:
-        saver.put_writes(place, [(_CHANNEL, [entry])], str(uuid.uuid4()))
+        (note or saver.put_writes)(place, [(_CHANNEL, [entry])], str(uuid.uuid4()))
     except Exception as error:
         raise _cannot_record(entry["key"], error) from error
 
@@ -214,7 +218,10 @@ class Group:
             _end(written)
 
     async def _put(self, entries: list[Entry]) -> None:
-        await self._saver.aput_writes(self._place, [(_CHANNEL, entries)], str(uuid.uuid4()))
+        begins = any(entry["kind"] == BEGUN for entry in entries)
+        note = None if begins else getattr(self._saver, "anote_writes", None)
+        put = note or self._saver.aput_writes
+        await put(self._place, [(_CHANNEL, entries)], str(uuid.uuid4()))
 
 
 def _end(written: "asyncio.Future[None]", error: Exception | None = None) -> None:

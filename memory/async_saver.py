@@ -57,6 +57,22 @@ class ThreadedSaver(BaseCheckpointSaver[Any]):
         """Release what the saver holds; it cannot be used afterwards."""
         raise NotImplementedError
 
+    def note_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str
+    ) -> None:
+        """Save writes that the end of this process does not take, but a loss of power may.
+
+        Once anything later is saved by `put` or `put_writes`, it may not either. A saver for
+        which that is no quicker saves them at once.
+        """
+        self.put_writes(config, writes, task_id)
+
+    async def anote_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str
+    ) -> None:
+        """See `note_writes`."""
+        await self.aput_writes(config, writes, task_id)
+
     def written(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
         """Return what tasks wrote to a channel under a checkpoint; None when that is not saved."""
         found = self.get_tuple(config)

@@ -23,29 +23,22 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
-from cogwork.core.errors import MemoryStoreError
 from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.saver import pruning
 from cogwork.memory.saver.commits import Commits
 from cogwork.memory.saver.file import CheckpointFile
+from cogwork.memory.saver.fresh import Fresh
 from cogwork.memory.saver.history import (
     read_history,
     store_snapshots,
-    with_lists,
     without_lists,
 )
 from cogwork.memory.saver.migration import is_ready, prepare
+from cogwork.memory.saver.reading import config_of, place_of, read_checkpoints
 from cogwork.memory.saver.rows import (
-    COLUMNS,
-    WRITE_COLUMNS,
-    Place,
     Row,
-    conditions,
-    full,
     insert,
-    intact,
     listed,
-    named,
     read_writes,
     short,
     slim,
@@ -56,7 +49,6 @@ from cogwork.memory.strict_serializer import StrictSerializer
 __all__ = ["SqliteCheckpointer"]
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_PENDING = f"SELECT {WRITE_COLUMNS} FROM writes WHERE c = ?"  # noqa: S608 - constants
 _WRITTEN = (
     "SELECT task_id, channel, w.type, value, task_path, idx, w.checksum "
     "FROM checkpoints LEFT JOIN writes w ON c = n AND channel = ? "
@@ -85,9 +77,10 @@ class SqliteCheckpointer(ThreadedSaver):
     def __init__(self, path: Path, *, serde: StrictSerializer, timeout: float = 30) -> None:
         super().__init__(serde=serde)
         file = CheckpointFile(path, timeout, is_ready, prepare)
-        commits: Commits[Row] = Commits(lambda rows: file.write(lambda cursor: _save(cursor, rows)))
+        commits: Commits[Row] = Commits(functools.partial(_commit, file))
         self._file = file
         self._commits = commits
+        self._fresh = Fresh()
         # `with_allowlist` copies the saver; the copies share this, and the last closes the file.
         self._last = _Last()
         self._closing = weakref.finalize(self._last, _close, commits, file)
@@ -116,7 +109,8 @@ class SqliteCheckpointer(ThreadedSaver):
         """Save a checkpoint; it is durable when this returns."""
         row = self._checkpoint(config, checkpoint, metadata)
         self._file.write(lambda cursor: _save(cursor, [row]))
-        return _config(row.place)
+        self._fresh.saved(row.place)
+        return config_of(row.place)
 
     async def aput(
         self,
@@ -128,7 +122,8 @@ class SqliteCheckpointer(ThreadedSaver):
         """See `put`."""
         row = self._checkpoint(config, checkpoint, metadata)
         await self._commits.write(row)
-        return _config(row.place)
+        self._fresh.saved(row.place)
+        return config_of(row.place)
 
     def put_writes(
         self,
@@ -152,20 +147,45 @@ class SqliteCheckpointer(ThreadedSaver):
         if row := self._writes(config, writes, task_id, task_path):
             await self._commits.write(row)
 
+    def note_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str
+    ) -> None:
+        """Save writes without waiting for the disk; a loss of power may take them.
+
+        Once anything later is saved by `put` or `put_writes`, it may not.
+        """
+        if row := self._writes(config, writes, task_id):
+            self._file.write(lambda cursor: _save(cursor, [row]), synced=False)
+
+    async def anote_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str
+    ) -> None:
+        """See `note_writes`."""
+        if row := self._writes(config, writes, task_id):
+            await self._commits.write(row._replace(is_synced=False))
+
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint, the newest of its thread unless the config names one."""
         wanted = {"checkpoint_ns": "", **config["configurable"]}
-        found = tuple(self._find(wanted, limit=1))
-        return found[0] if found else None
+        with self._file.read() as cursor:
+            return next(read_checkpoints(cursor, self._serde, wanted, limit=1), None)
 
     def written(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
         """Return what tasks wrote to a channel under a checkpoint; None when that is not saved."""
-        with self._file.read() as cursor:
-            rows = cursor.execute(_WRITTEN, (channel, *_place(config))).fetchall()
+        place = place_of(config)
+        if place in self._fresh:
+            return []
+        rows = self._file.rows(_WRITTEN, (channel, *place))
         if not rows:
             return None
         writes = read_writes(row for row in rows if row[1] is not None)
         return [(each.task_id, channel, self.serde.loads_typed(each.typed)) for each in writes]
+
+    async def awritten(self, config: RunnableConfig, channel: str) -> Sequence[PendingWrite] | None:
+        """See `written`."""
+        if place_of(config) in self._fresh:  # which takes no thread to say
+            return []
+        return await super().awritten(config, channel)
 
     def list(
         self,
@@ -178,18 +198,22 @@ class SqliteCheckpointer(ThreadedSaver):
         """Newest first; all are read at once, so the caller may use the saver meanwhile."""
         earliest = before["configurable"].get("checkpoint_id") if before else None
         wanted = config["configurable"] if config else None
-        return iter(tuple(self._find(wanted, metadata=filter, before=earliest, limit=limit)))
+        with self._file.read() as cursor:
+            found = read_checkpoints(
+                cursor, self._serde, wanted, metadata=filter, before=earliest, limit=limit
+            )
+            return iter(tuple(found))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return what ancestors wrote to the channels since each one's last snapshot."""
-        place = _place(config)
+        place = place_of(config)
         if not place[2]:
             newest = self.get_tuple(config)
             if newest is None:
                 return {channel: {"writes": []} for channel in channels}
-            place = _place(newest.config)
+            place = place_of(newest.config)
         with self._file.read() as cursor:
             return read_history(cursor, place, channels, self._serde)
 
@@ -255,7 +279,7 @@ class SqliteCheckpointer(ThreadedSaver):
     def _checkpoint(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
     ) -> Row:
-        thread, namespace, parent = _place(config)
+        thread, namespace, parent = place_of(config)
         values, snapshots = without_lists(checkpoint["channel_values"], self._serde)
         kept: Any = {**checkpoint, "channel_values": values} if snapshots else checkpoint
         text = _compact.encode(get_checkpoint_metadata(config, metadata))
@@ -266,10 +290,16 @@ class SqliteCheckpointer(ThreadedSaver):
         return Row(place, row, snapshots=snapshots)
 
     def _writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        path: str = "",
     ) -> Row | None:
         if not writes:
             return None
+        place = place_of(config)
+        self._fresh.written(place)
         rows = [
             write(
                 (task_id, path),
@@ -280,35 +310,11 @@ class SqliteCheckpointer(ThreadedSaver):
             for number, (channel, value) in enumerate(writes)
         ]
         replaces = all(channel in WRITES_IDX_MAP for channel, _ in writes)
-        return Row(_place(config), writes=rows, is_final=not replaces)
+        return Row(place, writes=rows, is_final=not replaces)
 
-    def _find(
-        self,
-        wanted: Mapping[str, Any] | None,
-        *,
-        metadata: dict[str, Any] | None = None,
-        before: str | None = None,
-        limit: int | None = None,
-    ) -> Iterator[CheckpointTuple]:
-        where, values = conditions(wanted, metadata, before)
-        query = f"SELECT n, {COLUMNS} FROM checkpoints {where} ORDER BY checkpoint_id DESC LIMIT ?"  # noqa: S608 - the values are bound
-        with self._file.read() as cursor:
-            for row in cursor.execute(query, (*values, -1 if limit is None else limit)).fetchall():
-                yield self._loaded(cursor, row)
 
-    def _loaded(self, cursor: Any, row: tuple[Any, ...]) -> CheckpointTuple:
-        n, thread, namespace, identity, parent, kind, body, metadata, _, checksum = row
-        place = (thread, namespace, identity)
-        checkpoint = full(self.serde.loads_typed(intact(kind, body, checksum)), named(identity))
-        values = with_lists(cursor, n, place, checkpoint["channel_values"], self._serde)
-        writes = read_writes(cursor.execute(_PENDING, (n,)))
-        return CheckpointTuple(
-            _config(place),
-            {**checkpoint, "channel_values": values},
-            _metadata(metadata),
-            _config((thread, namespace, parent)) if parent else None,
-            [(each.task_id, each.channel, self.serde.loads_typed(each.typed)) for each in writes],
-        )
+def _commit(file: CheckpointFile, rows: Sequence[Row]) -> None:
+    file.write(lambda cursor: _save(cursor, rows), synced=any(row.is_synced for row in rows))
 
 
 def _save(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
@@ -316,16 +322,6 @@ def _save(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
     for row in rows:
         if row.snapshots:
             store_snapshots(cursor, row.place, row.snapshots)
-
-
-def _metadata(text: bytes | None) -> Any:
-    try:
-        return json.loads(text) if text is not None else {}
-    except ValueError as error:
-        raise MemoryStoreError(
-            f"a checkpoint's metadata cannot be read: {error}; the file is damaged; delete the "
-            "thread or restore a copy"
-        ) from error
 
 
 class _Last:
@@ -338,23 +334,3 @@ def _close(commits: Commits[Row], file: CheckpointFile) -> None:
         return
     commits.close()
     file.close()
-
-
-def _place(config: RunnableConfig) -> Place:
-    wanted = config["configurable"]
-    return (
-        str(wanted["thread_id"]),
-        wanted.get("checkpoint_ns") or "",
-        short(wanted.get("checkpoint_id") or ""),
-    )
-
-
-def _config(place: Place) -> RunnableConfig:
-    thread, namespace, identity = place
-    return {
-        "configurable": {
-            "thread_id": thread,
-            "checkpoint_ns": namespace,
-            "checkpoint_id": named(identity),
-        }
-    }

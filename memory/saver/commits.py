@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["Commits"]
@@ -30,24 +31,17 @@ class Commits(Generic[R]):
 
     def __init__(self, commit: Callable[[Sequence[R]], None]) -> None:
         self._commit = commit
-        self._waiting: list[_Waiting[R]] = []
-        self._changed = threading.Condition()
+        self._waiting: SimpleQueue[_Waiting[R] | None] = SimpleQueue()  # None: it is closed
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._closed = False
 
     def write(self, row: R) -> "asyncio.Future[None]":
         """Await it, and the row is durable. A caller that is cancelled has written all the same."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        with self._changed:
-            self._waiting.append(_Waiting(row, loop, done))
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="checkpoint commits", daemon=True
-                )
-                self._thread.start()
-            elif len(self._waiting) == 1:
-                self._changed.notify()
+        self._waiting.put(_Waiting(row, loop, done))
+        if self._thread is None:
+            self._start()
         return done
 
     @property
@@ -57,12 +51,18 @@ class Commits(Generic[R]):
 
     def close(self) -> None:
         """Commit what waits, and end the thread."""
-        with self._changed:
-            self._closed = True
-            thread = self._thread
-            self._changed.notify()
+        thread = self._thread
         if thread is not None:
+            self._waiting.put(None)
             thread.join()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="checkpoint commits", daemon=True
+                )
+                self._thread.start()
 
     def _work(self) -> None:
         while batch := self._next():
@@ -72,16 +72,23 @@ class Commits(Generic[R]):
                 self._one_by_one(batch, error)
             else:
                 _release([(each, None) for each in batch])
+        self._thread = None
+        if not self._waiting.empty():  # it came when this thread had ceased to look
+            self._start()
 
     def _next(self) -> list[_Waiting[R]]:
         """What waits; nothing when it is time to end."""
-        with self._changed:
-            if not self._waiting and not self._closed:
-                self._changed.wait(_LINGER)
-            batch, self._waiting = self._waiting, []
-            if not batch:
-                self._thread = None
+        batch: list[_Waiting[R]] = []
+        try:
+            each = self._waiting.get(timeout=_LINGER)
+            while each is not None:
+                batch.append(each)
+                each = self._waiting.get_nowait()
+        except Empty:
             return batch
+        if batch:  # commit these, then come back for the end
+            self._waiting.put(None)
+        return batch
 
     def _one_by_one(self, batch: list[_Waiting[R]], error: BaseException) -> None:
         if len(batch) == 1 or getattr(error, "transient", False):  # a busy file is so for all

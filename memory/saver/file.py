@@ -3,10 +3,10 @@
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cogwork.core.errors import MemoryStoreError
 from cogwork.memory.log_room import LogRoom
@@ -56,6 +56,7 @@ class CheckpointFile:
         self._group = GroupCommit(self._transact)
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self._synced = True
         self._room = LogRoom(self.path)
         with self.explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,21 +71,28 @@ class CheckpointFile:
                 self.writer.close()
                 raise
 
-    def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
-        """Run `work` in a transaction and return its result once that is durable."""
+    def write(self, work: Callable[[sqlite3.Cursor], T], *, synced: bool = True) -> T:
+        """Run `work` in a transaction and return its result once that is durable.
+
+        Args:
+            work: May run twice.
+            synced: Whether it has to survive a loss of power at once, and not only with the
+                next one that does.
+        """
         with self.explained():
-            return self._group.write(work)
+            return self._group.write(work, synced=synced)
+
+    def rows(self, query: str, values: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
+        """Return what one statement finds in what is committed."""
+        self._require_open()
+        with self.explained(), self._lent() as connection:
+            return connection.execute(query, values).fetchall()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Cursor]:
         """Lend a cursor that sees one state of what is committed."""
         self._require_open()
-        with self.explained():
-            try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = self._connect()
-                connection.execute("PRAGMA query_only = 1")
+        with self.explained(), self._lent() as connection:
             cursor = connection.cursor()
             try:
                 cursor.execute("BEGIN")
@@ -93,10 +101,21 @@ class CheckpointFile:
                 cursor.close()
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if self._closed:
-                    connection.close()
-                else:
-                    self._readers.append(connection)
+
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = 1")
+        try:
+            yield connection
+        finally:
+            if self._closed:
+                connection.close()
+            else:
+                self._readers.append(connection)
 
     def close(self) -> None:
         """Wait for the commit that is under way and close all connections."""
@@ -128,9 +147,12 @@ class CheckpointFile:
                 details={"path": str(self.path)},
             ) from error
 
-    def _transact(self, work: Callable[[sqlite3.Cursor], None]) -> None:
+    def _transact(self, work: Callable[[sqlite3.Cursor], None], *, synced: bool = True) -> None:
         self._require_open()
         cursor = self.writer.cursor()
+        if synced is not self._synced:  # it cannot be changed within a transaction
+            cursor.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
         try:
             cursor.execute("BEGIN IMMEDIATE")
             work(cursor)

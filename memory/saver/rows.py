@@ -95,6 +95,7 @@ class Row(NamedTuple):
         writes: As `write` makes them.
         is_final: Whether earlier writes of the same index are kept.
         snapshots: What the checkpoint holds whole, to be stored apart (see `history`).
+        is_synced: Whether it has to survive a loss of power at once.
     """
 
     place: Place
@@ -102,6 +103,7 @@ class Row(NamedTuple):
     writes: Sequence[tuple[Any, ...]] = ()
     is_final: bool = True
     snapshots: Sequence[Any] = ()
+    is_synced: bool = True
 
 
 Rows = Sequence[Row]

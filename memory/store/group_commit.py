@@ -13,8 +13,9 @@ T = TypeVar("T")
 class _Job(Generic[T]):
     """A piece of a transaction, and what became of it."""
 
-    def __init__(self, work: Callable[[Any], T]) -> None:
+    def __init__(self, work: Callable[[Any], T], *, synced: bool) -> None:
         self.work = work
+        self.synced = synced
         self.done = False
         self.result: T
         self.error: BaseException | None = None
@@ -25,20 +26,20 @@ class GroupCommit:
 
     Args:
         transact: Runs a function with a cursor in a transaction, all or nothing, and
-            returns when that is durable.
+            returns when that is durable; given `synced=False`, when the process may die.
     """
 
-    def __init__(self, transact: Callable[[Callable[[Any], None]], None]) -> None:
+    def __init__(self, transact: Callable[..., None]) -> None:
         self._transact = transact
         self._waiting: deque[_Job[Any]] = deque()
         self.lock = threading.Lock()
 
-    def write(self, work: Callable[[Any], T]) -> T:
+    def write(self, work: Callable[[Any], T], *, synced: bool = True) -> T:
         """Run `work` in a transaction and return its result once that is durable.
 
         `work` may run twice, when the transaction it shared failed.
         """
-        job = _Job(work)
+        job = _Job(work, synced=synced)
         self._waiting.append(job)
         with self.lock:
             if not job.done:
@@ -49,8 +50,9 @@ class GroupCommit:
         return job.result
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
+        how = {} if any(job.synced for job in jobs) else {"synced": False}
         try:
-            self._transact(lambda cursor: _run(jobs, cursor))
+            self._transact(lambda cursor: _run(jobs, cursor), **how)
         except BaseException as error:  # noqa: BLE001 - raised again by whoever brought the job
             if len(jobs) > 1:
                 for job in jobs:

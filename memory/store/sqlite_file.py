@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cogwork.core.errors import MemoryStoreError
+from cogwork.core.write_ahead import use_write_ahead_log
 from cogwork.memory.log_room import LogRoom
 from cogwork.memory.store.group_commit import GroupCommit
 
@@ -74,7 +75,7 @@ class SqliteFile:
         with self._explained():
             self._writer = self._connect()
             try:
-                self._writer.execute("PRAGMA journal_mode = WAL")
+                use_write_ahead_log(self._writer)
                 self._writer.execute("PRAGMA synchronous = FULL")
                 self._writer.execute("PRAGMA cache_size = -16000")  # a batch fits; kilobytes
                 self._writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 kB

@@ -371,3 +371,33 @@ async def test_without_a_checkpointer_a_retried_node_still_knows_its_steps():
     for _ in range(2):
         assert await graph.ainvoke({}) == {"done": "did a"}
     assert ran == ["a", "attempt", "attempt", "a", "attempt"]
+
+
+@pytest.mark.parametrize("runs", ["invoke", "ainvoke"])
+async def test_intent_is_on_the_disk_before_its_effect_and_the_result_waits_for_no_disk(
+    tmp_path, runs
+):
+    synced: list[int] = []
+
+    def look() -> None:
+        [(level,)] = graph.checkpointer.conn.execute("PRAGMA synchronous").fetchall()
+        synced.append(level)
+
+    async def pay() -> str:
+        look()
+        return "paid"
+
+    @node
+    async def work(state: State, config: RunnableConfig) -> State:
+        await Journal(config).step("pay", pay, effect="external")
+        look()
+        return {"done": "yes"}
+
+    graph = graph_of(work, f"sqlite:///{tmp_path / 'c.db'}")
+    if runs == "ainvoke":
+        await graph.ainvoke({}, THREAD, durability="sync")
+    else:
+        await asyncio.to_thread(graph.invoke, {}, THREAD, durability="sync")
+    look()
+
+    assert synced == [2, 1, 2]  # FULL, NORMAL, and FULL for what comes after

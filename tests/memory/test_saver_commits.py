@@ -20,6 +20,7 @@ from cogwork.memory import create_checkpointer
 from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.saver.commits import Commits
 from cogwork.memory.sqlite_saver import SqliteCheckpointer
+from cogwork.memory.store.group_commit import GroupCommit
 
 
 @pytest.fixture
@@ -252,3 +253,64 @@ def test_idle_threads_are_found_and_pruned(saver):
     assert asyncio.run(saver.aidle_threads(-3600)) == ["new", "old"]
     saver.prune(saver.idle_threads(3600), strategy="delete")
     assert saver.idle_threads(-3600) == ["new"]
+
+
+FULL, NORMAL = 2, 1
+
+
+def synchronous(saver: SqliteCheckpointer) -> int:
+    """How the last transaction was brought to the disk."""
+    return int(saver.conn.execute("PRAGMA synchronous").fetchone()[0])
+
+
+async def test_note_is_there_at_once_and_synced_with_the_next_write(saver):
+    await saver.anote_writes(place("1"), [("x", 1)], str(uuid.uuid4()))
+    assert (committed(saver), synchronous(saver)) == (1, NORMAL)
+    saver.note_writes(place("1"), [("x", 2)], str(uuid.uuid4()))
+    assert (committed(saver), synchronous(saver)) == (2, NORMAL)
+
+    await saver.aput_writes(place("1"), [("x", 3)], str(uuid.uuid4()))
+
+    assert (committed(saver), synchronous(saver)) == (3, FULL)
+    assert [value for _, _, value in await saver.awritten(place("1"), "x") or ()] == []
+    at = await saver.aput(
+        place("1"),
+        {**empty_checkpoint(), "id": place("1")["configurable"]["checkpoint_id"]},
+        {},
+        {},
+    )
+    assert sorted(value for _, _, value in await saver.awritten(at, "x") or ()) == [1, 2, 3]
+
+
+def test_transaction_that_is_shared_is_synced_if_one_of_its_writers_asks():
+    how: list[tuple[int, bool]] = []
+    first, go_on = threading.Event(), threading.Event()
+
+    def transact(work: Any, *, synced: bool = True) -> None:
+        done: list[int] = []
+        work(done)
+        how.append((len(done), synced))
+
+    def slow(done: list[int]) -> None:
+        first.set()
+        go_on.wait(10)
+        done.append(0)
+
+    group = GroupCommit(transact)
+    writers = [threading.Thread(target=group.write, args=(slow,), kwargs={"synced": False})]
+    writers[0].start()
+    first.wait(10)
+    for synced in (False, True):
+        writers.append(
+            threading.Thread(
+                target=group.write, args=(lambda done: done.append(1),), kwargs={"synced": synced}
+            )
+        )
+        writers[-1].start()
+    while len(group._waiting) < 2:
+        time.sleep(0.001)
+    go_on.set()
+    for writer in writers:
+        writer.join()
+
+    assert how == [(1, False), (2, True)]
