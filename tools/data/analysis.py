@@ -105,10 +105,18 @@ def _pearson(table: "DataFrame", one: str, other: str) -> tuple[float | None, in
     import numpy as np
 
     pair = _finite(numbers(table, one), numbers(table, other))
-    x, y = (pair[name].to_numpy() for name in ("x", "y"))
-    if len(x) < 2 or not np.ptp(x) or not np.ptp(y):
-        return None, len(x)
-    return float(np.corrcoef(x, y)[0, 1]), len(x)
+    if pair.height < 2:
+        return None, pair.height
+    x, y = (_scaled(pair[name].to_numpy()) for name in ("x", "y"))
+    if not np.ptp(x) or not np.ptp(y):
+        return None, pair.height
+    return float(np.corrcoef(x, y)[0, 1]), pair.height
+
+
+def _scaled(values: Any) -> Any:
+    """Numbers from -1 to 1, which no difference or square makes too large."""
+    most = abs(values).max()
+    return values / most if most else values
 
 
 def fit_trend(table: "DataFrame", column: str, over: str | None = None) -> Rows:

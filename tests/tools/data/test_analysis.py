@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cogwork.core.errors import ToolError
@@ -89,11 +89,13 @@ def test_a_line_is_found_again(values: list[float], slope: float):
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False)), min_size=1, max_size=20))
+@example([1.7976931348623157e308, -9.9792015476736e291, -1.7976931348623157e308])
 def test_any_numbers_are_described_and_grouped(values: list[float | None]):
     table = pl.DataFrame({"x": pl.Series(values, dtype=pl.Float64), "k": [0] * len(values)})
     assert len(describe(table).rows) == 2
     assert group(table, ["k"]).rows[0][1] == len(values)
     correlate(table)
+    correlate(table.with_columns(y=pl.int_range(pl.len())), ["x", "y"])
 
 
 @pytest.mark.parametrize(
