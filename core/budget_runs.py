@@ -12,7 +12,8 @@ budget stands within the one around it, and its calls count in both.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -193,10 +194,30 @@ async def spent_by(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig) ->
 class _Budgeted:
     """Before a graph's class: opens a ledger for each run.
 
-    `invoke`, `batch` and the streams of events all come through these two.
+    `batch` and the streams of events come through these four. `invoke` reads the graph's own
+    stream, for looking on at each of its chunks takes longer than at the run.
     """
 
     begin: Callable[[], LedgerWatch]
+
+    def invoke(
+        self,
+        input: Any,  # noqa: A002 - the name is LangGraph's
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        with self._kept(input, config) as watch, _watched_by(watch, self):
+            return super().invoke(input, config, **kwargs)  # type: ignore[misc] # of the graph's class
+
+    async def ainvoke(
+        self,
+        input: Any,  # noqa: A002 - the name is LangGraph's
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        async with self._akept(input, config) as watch:
+            with _watched_by(watch, self):
+                return await super().ainvoke(input, config, **kwargs)  # type: ignore[misc] # as above
 
     def stream(
         self,
@@ -204,51 +225,93 @@ class _Budgeted:
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        watch = self.begin()
-        keeping = Keeping.of(cast("Any", self), config, watch.ledger)
-        keeping.start(resumed=_resumes(input))
-        chunks = super().stream(input, config, **kwargs)  # type: ignore[misc] # of the graph's class
-        try:
-            while True:
-                token = watch_here.set(watch)
-                try:
-                    chunk = next(chunks, _END)
-                finally:  # what the stream's reader does meanwhile is not the run's
-                    watch_here.reset(token)
-                if chunk is _END:
-                    return
-                yield chunk
-        finally:
-            try:
-                chunks.close()
-            finally:
-                keeping.stop()
+        if _invoked.get() is self:
+            _invoked.set(None)  # a run of the same graph within this one is another run
+            return cast("Iterator[Any]", super().stream(input, config, **kwargs))  # type: ignore[misc] # as above
+        return self._stream(input, config, **kwargs)
 
-    async def astream(
+    def astream(
         self,
         input: Any,  # noqa: A002 - the name is LangGraph's
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
+        if _invoked.get() is self:
+            _invoked.set(None)
+            return cast("AsyncIterator[Any]", super().astream(input, config, **kwargs))  # type: ignore[misc] # as above
+        return self._astream(input, config, **kwargs)
+
+    def _stream(
+        self, given: Any, config: RunnableConfig | None, **kwargs: Any
+    ) -> Iterator[Any]:  # fmt: skip
+        with self._kept(given, config) as watch:
+            chunks = super().stream(given, config, **kwargs)  # type: ignore[misc] # as above
+            try:
+                while True:
+                    token = watch_here.set(watch)
+                    try:
+                        chunk = next(chunks, _END)
+                    finally:  # what the stream's reader does meanwhile is not the run's
+                        watch_here.reset(token)
+                    if chunk is _END:
+                        return
+                    yield chunk
+            finally:
+                chunks.close()
+
+    async def _astream(
+        self, given: Any, config: RunnableConfig | None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        async with self._akept(given, config) as watch:
+            chunks = super().astream(given, config, **kwargs)  # type: ignore[misc] # as above
+            try:
+                while True:
+                    token = watch_here.set(watch)
+                    try:
+                        chunk = await anext(chunks, _END)
+                    finally:
+                        watch_here.reset(token)
+                    if chunk is _END:
+                        return
+                    yield chunk
+            finally:
+                await chunks.aclose()
+
+    @contextmanager
+    def _kept(self, given: Any, config: RunnableConfig | None) -> Iterator[LedgerWatch]:
         watch = self.begin()
         keeping = Keeping.of(cast("Any", self), config, watch.ledger)
-        await keeping.astart(resumed=_resumes(input))
-        chunks = super().astream(input, config, **kwargs)  # type: ignore[misc] # of the graph's class
+        keeping.start(resumed=_resumes(given))
         try:
-            while True:
-                token = watch_here.set(watch)
-                try:
-                    chunk = await anext(chunks, _END)
-                finally:
-                    watch_here.reset(token)
-                if chunk is _END:
-                    return
-                yield chunk
+            yield watch
         finally:
-            try:
-                await chunks.aclose()
-            finally:
-                await keeping.astop()
+            keeping.stop()
+
+    @asynccontextmanager
+    async def _akept(
+        self, given: Any, config: RunnableConfig | None
+    ) -> AsyncIterator[LedgerWatch]:  # fmt: skip
+        watch = self.begin()
+        keeping = Keeping.of(cast("Any", self), config, watch.ledger)
+        await keeping.astart(resumed=_resumes(given))
+        try:
+            yield watch
+        finally:
+            await keeping.astop()
+
+
+_invoked: Final[ContextVar[_Budgeted | None]] = ContextVar("cogwork_invoked", default=None)
+"""The graph whose `invoke` has opened a ledger for the stream that it is about to read."""
+
+
+@contextmanager
+def _watched_by(watch: LedgerWatch, graph: _Budgeted) -> Iterator[None]:
+    seen, invoked = watch_here.set(watch), _invoked.set(graph)
+    try:
+        yield
+    finally:
+        _invoked.reset(invoked)
+        watch_here.reset(seen)
 
 
 def _resumes(given: Any) -> bool:
