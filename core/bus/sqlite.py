@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cogwork.core.bus.message import BusError
 from cogwork.core.bus.transaction import Transaction, Work
+from cogwork.core.write_ahead import use_write_ahead_log
 
 __all__ = ["SqliteDatabase"]
 
@@ -130,7 +131,7 @@ class SqliteDatabase:
                 self._path or ":memory:", timeout=_PATIENCE, isolation_level=None
             )
             try:
-                _use_write_ahead_log(connection)
+                use_write_ahead_log(connection, _PATIENCE)
                 connection.execute("PRAGMA synchronous = FULL")
                 _prepare(connection)
             except BaseException:
@@ -160,20 +161,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _has_messages(connection: sqlite3.Connection) -> bool:
     query = "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('messages', 'members')"
     return bool(connection.execute(query).fetchone() == (2,))
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """SQLite does not wait its timeout when two processes switch a new file at once."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 @contextmanager

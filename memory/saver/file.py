@@ -1,7 +1,6 @@
 """One SQLite file of checkpoints: its writer, its readers, and errors that name the way out."""
 
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cogwork.core.errors import MemoryStoreError
+from cogwork.core.write_ahead import use_write_ahead_log
 from cogwork.memory.log_room import LogRoom
 from cogwork.memory.store.group_commit import GroupCommit
 
@@ -63,7 +63,7 @@ class CheckpointFile:
             self.writer = self._connect()
             try:
                 self.writer.execute("PRAGMA synchronous = FULL")
-                _use_write_ahead_log(self.writer, timeout)
+                use_write_ahead_log(self.writer, timeout)
                 self.writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 kB
                 if not is_ready(self.writer.cursor()):
                     self._transact(prepare)
@@ -179,17 +179,3 @@ class CheckpointFile:
             isolation_level=None,
             cached_statements=1_000,
         )
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection, timeout: float) -> None:
-    """SQLite does not wait its timeout when two processes switch a new file at once."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
