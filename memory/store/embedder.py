@@ -1,6 +1,7 @@
 """Texts to vectors of unit length, checked before anything relies on them."""
 
 import asyncio
+import math
 import struct
 import threading
 from collections.abc import Iterator, Sequence
@@ -127,16 +128,20 @@ class Embedder:
             raise MemoryStoreError(
                 f"embeddings {self._name()} answered no list of vectors of one length: {error}"
             ) from error
-        if matrix.ndim != 2 or not matrix.shape[1] or not np.isfinite(matrix).all():
+        if matrix.ndim == 2:
+            squares = np.vecdot(matrix, matrix)
+            # A number that is not finite makes the sum so too, which is quicker to look at.
+            is_finite = math.isfinite(sum(squares.tolist())) or np.isfinite(matrix).all()
+        if matrix.ndim != 2 or not matrix.shape[1] or not is_finite:
             raise MemoryStoreError(
                 f"embeddings {self._name()} answered numbers that are not finite (or none) for "
                 f"{len(texts)} texts, the first '{texts[0][:40]}'; nothing was stored"
             )
         self._agree(matrix.shape[1])
-        lengths = np.sqrt(np.vecdot(matrix, matrix))[:, None]
+        lengths = np.sqrt(squares)
         if not lengths.all():
             lengths[lengths == 0] = 1
-        unit: Matrix = (matrix / lengths).astype("<f4")
+        unit: Matrix = (matrix / lengths[:, None]).astype("<f4")
         return unit
 
     def _agree(self, dims: int) -> None:

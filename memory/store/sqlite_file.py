@@ -1,5 +1,6 @@
 """One SQLite file: commits shared by the threads that wait for them, reads beside them."""
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -46,7 +47,8 @@ class SqliteFile:
     """Connections to a file in write-ahead mode with full synchronisation.
 
     `write` commits what all waiting threads brought in one transaction: the first of
-    them does it for the others. `read` lends a connection of its own to each reader.
+    them does it for the others. `read` lends a connection of its own to each reader. A fork
+    of the process has connections of its own.
 
     Args:
         path: The file; it is created.
@@ -66,12 +68,17 @@ class SqliteFile:
     ) -> None:
         self.path = path
         self.name = name
-        self._group = GroupCommit(self._transact)
-        self._readers: deque[sqlite3.Connection] = deque()
+        self._prepare = prepare
         self._closed = False
-        self._room = LogRoom(path)
+        self._inherited: list[object] = []
         self.commits = 0
         """How many transactions wrote; only this object writes to the file."""
+        self._open()
+
+    def _open(self) -> None:
+        self._group = GroupCommit(self._transact)
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._room = LogRoom(self.path)
         with self._explained():
             self._writer = self._connect()
             try:
@@ -79,18 +86,28 @@ class SqliteFile:
                 self._writer.execute("PRAGMA synchronous = FULL")
                 self._writer.execute("PRAGMA cache_size = -16000")  # a batch fits; kilobytes
                 self._writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 kB
-                prepare(self._writer)
+                self._prepare(self._writer)
             except BaseException:
                 self._writer.close()
                 raise
+        self._process = os.getpid()
+
+    def _be_here(self) -> None:
+        """Leave to the process that this one is a fork of what is its own, and open it anew."""
+        if self._process != os.getpid() and not self._closed:
+            # Not closed, which would end what the other holds.
+            self._inherited += [self._writer, self._readers, self._room]
+            self._open()
 
     def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run `work` in a transaction and return its result once that is durable."""
+        self._be_here()
         with self._explained():
             return self._group.write(work)
 
     def look(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run `work` in a transaction that is taken back, and return its result."""
+        self._be_here()
         with self._explained(), self._group.lock:
             self._require_open()
             cursor = self._writer.cursor()
@@ -105,6 +122,7 @@ class SqliteFile:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that sees what is committed."""
+        self._be_here()
         self._require_open()
         with self._explained():
             try:
@@ -122,6 +140,9 @@ class SqliteFile:
 
     def close(self) -> None:
         """Wait for the commit that is under way and close all connections."""
+        if self._process != os.getpid():
+            self._closed = True
+            return
         with self._group.lock:
             self._closed = True
             self._room.close()

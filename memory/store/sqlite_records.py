@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cogwork.core.errors import MemoryStoreError
-from cogwork.memory.store import sqlite_journal, sqlite_writes
+from cogwork.memory.store import sqlite_writes
 from cogwork.memory.store.filters import Plain
 from cogwork.memory.store.full_text import place_word
 from cogwork.memory.store.namespaces import Namespace
+from cogwork.memory.store.note_log import NoteLog, is_small
 from cogwork.memory.store.records import Records
 from cogwork.memory.store.rows import Change, Indexed, Space
 from cogwork.memory.store.sqlite_file import SqliteFile
@@ -22,6 +23,7 @@ __all__ = ["SqliteRecords"]
 T = TypeVar("T")
 _MOST_NOTED = 100  # changes that are applied together
 _REMEMBERED = 1000  # prefixes
+_APPLIED = "noted"  # the fact that says which note was applied last
 
 
 class SqliteRecords(Records):
@@ -40,20 +42,25 @@ class SqliteRecords(Records):
         self.place = str(path)
         self._file = SqliteFile(path, lambda connection: prepare(connection, path))
         self._counting = threading.Lock()
-        self._noted = self._read_now("SELECT COUNT(*) FROM journal")[0][0]
-        self._settled = self._gained = 0
+        self._gained = 0
         self._stuck = False
+        try:
+            with self._file.read() as connection:
+                self._notes = NoteLog(path, _applied(connection.cursor()))
+        except BaseException:
+            self._file.close()
+            raise
         self._spaces: dict[Namespace, tuple[int, list[Space]]] = {}
 
     def write(self, changes: Sequence[Change], now: int) -> int:
         """Write all or nothing, durably; return how many vectors more are known of."""
-        if sqlite_journal.is_small(changes):
-            self._file.write(lambda cursor: self._note(cursor, changes, now))
-            if self._noted - self._settled >= _MOST_NOTED:
+        # What a read has seen applied is to be applied just so, and nothing with it.
+        if is_small(changes) and not self._stuck:
+            self._notes.add(changes, now)
+            if len(self._notes.pending) >= _MOST_NOTED:
                 self._is_settled()
         else:
-            more = self._write(lambda cursor: sqlite_writes.apply(cursor, changes, now))
-            self._count(more)
+            self._count(self._write(lambda cursor: sqlite_writes.apply(cursor, changes, now)))
         with self._counting:
             gained, self._gained = self._gained, 0
         return gained
@@ -70,7 +77,7 @@ class SqliteRecords(Records):
         """Return the namespaces under the prefix that have vectors."""
         commits = self._file.commits
         known = self._spaces.get(prefix)
-        if known is None or known[0] != commits or self._noted > self._settled:
+        if known is None or known[0] != commits or self._notes.pending:
             if len(self._spaces) >= _REMEMBERED:
                 self._spaces.clear()
             known = self._spaces[prefix] = commits, super().spaces(prefix)
@@ -91,13 +98,14 @@ class SqliteRecords(Records):
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
         self._file.close()
+        self._notes.close()
 
     def _read(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
         if self._is_settled():
             return self._read_now(query, args)
-        return self._file.look(lambda cursor: _settled_rows(cursor, query, args))
+        return self._file.look(lambda cursor: self._settled_rows(cursor, query, args))
 
     def _read_now(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
         with self._file.read() as connection:
@@ -105,26 +113,38 @@ class SqliteRecords(Records):
 
     def _write(self, work: Callable[[Any], T]) -> T:
         def settled(cursor: sqlite3.Cursor) -> tuple[int, int, T]:
-            gained = sqlite_journal.settle(cursor) if self._noted > self._settled else 0
-            return self._noted, gained, work(cursor)
+            gained = self._settle(cursor)
+            return _applied(cursor), gained, work(cursor)
 
-        noted, gained, result = self._file.write(settled)
-        self._count(gained, noted)
+        applied, gained, result = self._file.write(settled)
+        self._notes.forget(applied)
+        self._stuck = False
+        self._count(gained)
         return result
 
-    def _note(self, cursor: sqlite3.Cursor, changes: Sequence[Change], now: int) -> None:
-        if (
-            self._stuck
-        ):  # what a read has seen applied is to be applied just so, and nothing with it
-            sqlite_journal.settle(cursor)
-            sqlite_writes.apply(cursor, changes, now)
-        else:
-            self._noted += len(changes)
-            sqlite_journal.note(cursor, changes, now)
+    def _settle(self, cursor: sqlite3.Cursor) -> int:
+        """Apply what is noted; return how many vectors more there are."""
+        if not self._notes.pending:
+            return 0
+        notes = self._notes.take(_applied(cursor))
+        changes = ((change, note.at) for note in notes for change in note.changes)
+        gained = sqlite_writes.apply_in_order(cursor, changes)
+        if notes:
+            cursor.execute(
+                "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
+                (_APPLIED, str(notes[-1].number)),
+            )
+        return gained
+
+    def _settled_rows(
+        self, cursor: sqlite3.Cursor, query: str, args: Sequence[Any]
+    ) -> list[Any]:  # fmt: skip
+        self._settle(cursor)
+        return cursor.execute(query, args).fetchall()
 
     def _is_settled(self) -> bool:
         """Apply what is noted, so that reads see it; false if that fails, say for want of space."""
-        if self._noted > self._settled:
+        if self._notes.pending:
             try:
                 self._write(lambda _: None)
             except MemoryStoreError:  # the next write will say it; reads can do without
@@ -132,11 +152,9 @@ class SqliteRecords(Records):
                 return False
         return True
 
-    def _count(self, gained: int, settled: int = 0) -> None:
+    def _count(self, gained: int) -> None:
         with self._counting:
             self._gained += gained
-            self._settled = max(self._settled, settled)
-            self._stuck = self._stuck and not settled
 
     def _list(self, ids: Sequence[int]) -> str:
         return json.dumps(ids)
@@ -145,6 +163,6 @@ class SqliteRecords(Records):
         return "json_extract(value, ?) = ?", [f'$."{field}"', demanded]
 
 
-def _settled_rows(cursor: sqlite3.Cursor, query: str, args: Sequence[Any]) -> list[Any]:
-    sqlite_journal.settle(cursor)
-    return cursor.execute(query, args).fetchall()
+def _applied(cursor: sqlite3.Cursor) -> int:
+    row = cursor.execute("SELECT value FROM facts WHERE name = ?", (_APPLIED,)).fetchone()
+    return int(row[0]) if row else 0

@@ -8,6 +8,8 @@ from pathlib import Path
 from cogwork.core.errors import MemoryStoreError
 from cogwork.memory.store.full_text import leaves, place_tokens
 from cogwork.memory.store.namespaces import decode
+from cogwork.memory.store.rows import Change
+from cogwork.memory.store.sqlite_writes import apply_in_order
 
 __all__ = ["MIGRATIONS", "prepare"]
 
@@ -56,20 +58,6 @@ CREATE VIRTUAL TABLE texts USING fts5(
     place, body, tokenize = "porter unicode61 remove_diacritics 2"
 )
 """
-_JOURNAL = """
-CREATE TABLE journal (
-    id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value TEXT,
-    fields TEXT,
-    ttl REAL,
-    text TEXT NOT NULL,
-    vectors BLOB NOT NULL,
-    parts INTEGER NOT NULL,
-    at INTEGER NOT NULL
-)
-"""
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
@@ -92,14 +80,37 @@ def _add_full_text(connection: sqlite3.Connection) -> None:
     )
 
 
-def _add_journal(connection: sqlite3.Connection) -> None:
-    connection.execute(_JOURNAL)
+def _drop_journal(connection: sqlite3.Connection) -> None:
+    """Small writes were noted in a table once; those that nobody had read are still there."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'journal'").fetchone():
+        return
+    rows = connection.execute(
+        "SELECT path, key, value, fields, ttl, text, vectors, parts, at FROM journal ORDER BY id"
+    ).fetchall()
+    apply_in_order(
+        connection.cursor(),
+        (
+            (Change(decode(path), key, value, fields, ttl, text, _split(vectors, parts)), at)
+            for path, key, value, fields, ttl, text, vectors, parts, at in rows
+        ),
+    )
+    connection.execute("DROP TABLE journal")
+
+
+def _split(joined: bytes, parts: int) -> tuple[bytes, ...]:
+    size = len(joined) // max(parts, 1)
+    return tuple(joined[size * part : size * (part + 1)] for part in range(parts))
+
+
+def _nothing(_: sqlite3.Connection) -> None:
+    """The version that had the journal; a new file does without."""
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _create_tables,
     _add_full_text,
-    _add_journal,
+    _nothing,
+    _drop_journal,
 )
 """Each brings the file from the version that is its index to the next."""
 

@@ -11,7 +11,7 @@ from cogwork.memory.store.namespaces import Namespace, decode, encode
 from cogwork.memory.store.records import MINUTE, NEW, REMOVED
 from cogwork.memory.store.rows import Change, Indexed
 
-__all__ = ["apply", "apply_timed", "index_again", "sweep"]
+__all__ = ["apply", "apply_in_order", "index_again", "sweep"]
 
 _FIND = "SELECT id FROM items WHERE namespace_id = ? AND key = ?"
 _ADD_TEXT = "INSERT INTO texts (rowid, place, body) VALUES (?, ?, ?)"
@@ -22,11 +22,24 @@ _ADD_LINK = (
 
 def apply(cursor: sqlite3.Cursor, changes: Sequence[Change], now: int) -> int:
     """Write the changes, of different items; return how many vectors more there are."""
-    return apply_timed(cursor, [(change, now) for change in changes])
+    return _apply(cursor, [(change, now) for change in changes])
 
 
-def apply_timed(cursor: sqlite3.Cursor, changes: Sequence[tuple[Change, int]]) -> int:
-    """Write changes of different items, each at its time."""
+def apply_in_order(cursor: sqlite3.Cursor, changes: Iterable[tuple[Change, int]]) -> int:
+    """Write changes, each at its time and after those before it; return as `apply` does."""
+    gained = 0
+    portion: dict[tuple[Namespace, str], tuple[Change, int]] = {}
+    for change, at in changes:
+        place = change.namespace, change.key
+        if place in portion:  # what comes later depends on what came before
+            gained += _apply(cursor, list(portion.values()))
+            portion.clear()
+        portion[place] = change, at
+    return gained + _apply(cursor, list(portion.values()))
+
+
+def _apply(cursor: sqlite3.Cursor, changes: Sequence[tuple[Change, int]]) -> int:
+    """Write changes of different items."""
     known: dict[Namespace, int] = {}
     gained = _Gained()
     puts: list[_Put] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -50,47 +51,53 @@ def held(began, release):
     return work
 
 
-def wait_for_writers(store, count):
-    while len(store._records._file._group._waiting) < count:
-        threading.Event().wait(0.001)
+def wait_for_writers(group, count):
+    deadline = time.monotonic() + 30
+    while len(group._waiting) < count:
+        assert time.monotonic() < deadline, f"{len(group._waiting)} of {count} writers came"
+        time.sleep(0.001)
 
 
-def test_threads_that_write_at_once_share_commits(store):
-    """One transaction holds up the rest, which then go into one more."""
-    file, began, release = store._records._file, threading.Event(), threading.Event()
-    transactions, transact = [], file._group._transact
+def test_threads_that_write_at_once_share_a_synchronisation(store):
+    """One note holds up the rest, which then go into one more."""
+    group, began, release = store._records._notes._group, threading.Event(), threading.Event()
+    written, transact = [], group._transact
 
-    def counted(work):
-        transactions.append(len(file._group._waiting))
+    def held_up(work):
+        if not began.is_set():
+            began.set()
+            release.wait(30)
         transact(work)
+        written.append(work)
 
-    file._group._transact = counted
+    group._transact = held_up
     with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(file.write, held(began, release))
+        first = pool.submit(store.put, ("a",), "first", {})
         began.wait(30)
         others = [pool.submit(store.put, ("a",), str(number), {}) for number in range(8)]
-        wait_for_writers(store, 8)
+        wait_for_writers(group, 8)
         release.set()
         for future in (first, *others):
             future.result(30)
-    assert len(transactions) == 2
-    assert len(store.search(("a",))) == 8
+    assert len(written) == 2
+    assert len(store.search(("a",))) == 9
 
 
 def test_one_that_fails_in_a_shared_commit_spares_the_others(store):
     file = store._records._file
     began, release = threading.Event(), threading.Event()
+    many = [PutOp(("a",), f"good {number}", {"n": number}) for number in range(9)]
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(file.write, held(began, release))
         began.wait(30)
-        good = pool.submit(store.put, ("a",), "good", {"n": 1})
+        good = pool.submit(store.batch, many)
         bad = pool.submit(file.write, lambda cursor: 1 / 0)
-        wait_for_writers(store, 2)
+        wait_for_writers(file._group, 2)
         release.set()
         first.result(30)
         good.result(30)
         assert isinstance(bad.exception(30), ZeroDivisionError)
-    assert store.get(("a",), "good").value == {"n": 1}
+    assert store.get(("a",), "good 8").value == {"n": 8}
 
 
 async def test_a_store_is_an_async_context_manager(tmp_path):

@@ -183,20 +183,20 @@ def test_a_full_disk_is_named_and_spares_what_was_stored(tmp_path, size):
         store.put(("a",), "more", {})
 
 
-def test_small_writes_find_room_in_the_log_and_its_rest_is_no_data(open_store, tmp_path):
+def test_small_writes_find_room_in_their_log_and_its_rest_is_no_data(open_store, tmp_path):
     store = open_store(embeddings=None)
-    store.put(("a",), "first", {})
-    log = tmp_path / "store" / "memory.sqlite3-wal"
-    size = log.stat().st_size
-    for number in range(20):
-        store.put(("a",), str(number), {"text": "x" * 1000})
-    assert log.stat().st_size == size
+    for number in range(250):  # applied by the hundred, so that both of its files are in use
+        store.put(("a",), str(number), {"text": "x" * 100})
+    sizes = [path.stat().st_size for path in (tmp_path / "store").glob("*.notes*")]
+    for number in range(250, 455):
+        store.put(("a",), str(number), {"text": "x" * 100})
+    assert sizes == [path.stat().st_size for path in (tmp_path / "store").glob("*.notes*")]
     copy = tmp_path / "copy"
     copy.mkdir()
-    for name in ("memory.sqlite3", log.name):  # as a crash leaves them
-        shutil.copy(log.with_name(name), copy)
+    for path in (tmp_path / "store").glob("memory.*"):  # as a crash leaves them
+        shutil.copy(path, copy)
     with ChromaStore(copy, embeddings=None) as again:
-        assert len(again.search(("a",), limit=100)) == 21
+        assert len(again.search(("a",), limit=1000)) == 455
 
 
 def test_errors_call_the_file_by_its_name(tmp_path):
