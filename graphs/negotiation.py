@@ -25,7 +25,7 @@ from typing_extensions import TypedDict
 from cogwork.core.embeddings import create_embeddings
 from cogwork.core.messages import Messages
 from cogwork.core.models import ChatModel, create_chat_model
-from cogwork.graphs.team import team_members, usual_input
+from cogwork.graphs.team import team_members, tools_in_words, usual_input
 from cogwork.memory import with_state_types
 from cogwork.nodes.aggregation import Aggregate, Answer, vote
 from cogwork.nodes.attempt import ToInput
@@ -143,7 +143,7 @@ def create_negotiation(
     Raises:
         ConfigurationError: A member is no contractor, the model is unknown or its key
             missing, or a limit is impossible.
-        PlanningError: From a run: nobody bids for a contract, or the contracts cannot be
+        PlanningError: From a run: nobody bids for a contract given as data, or the contracts cannot be
             carried out.
         ModelError: From a run: the model cannot be reached.
 
@@ -184,9 +184,14 @@ def create_negotiation(
     takes: type[Any] = NegotiationInput if policy is None else with_taint(NegotiationInput)
     builder = StateGraph(state, context_schema, input_schema=takes)
     builder.add_node("analyze", make_analyze(chat, bidders, kind=Contract))
-    builder.add_node(
-        "announce", make_announce(bidders, terms=terms, embeddings=space, threshold=threshold)
+    announce = make_announce(
+        bidders,
+        terms=terms,
+        embeddings=space,
+        threshold=threshold,
+        tools=tools_in_words(tools, bidders, members),
     )
+    builder.add_node("announce", announce)
     builder.add_node("bid", make_bid(bidders, terms=terms, estimate=estimate))
     builder.add_node("award", make_award(terms))
     builder.add_node("carry_out", carry_out)

@@ -26,7 +26,7 @@ from cogwork.core.errors import ConfigurationError
 from cogwork.core.journal_records import read_records
 from cogwork.core.messages import Messages
 from cogwork.core.models import ChatModel, create_chat_model
-from cogwork.graphs.team import team_members, usual_input
+from cogwork.graphs.team import team_members, tools_in_words, usual_input
 from cogwork.memory import with_state_types
 from cogwork.nodes.attempt import ToInput
 from cogwork.nodes.plan import Plan, StepResult
@@ -95,7 +95,8 @@ def create_orchestrator(
     With a checkpointer, the tasks of a thread stay: later ones may depend on them, the same
     task again is tried again if it failed, and a run that was killed goes on with
     `invoke(None)` without doing a finished task twice. `task_results` tells how they stand,
-    also while they run. A task that nobody can do fails, and says who is missing.
+    also while they run. What fits no role goes to a generalist; a task given as data whose
+    capability nobody has fails, and says who is missing.
 
     Args:
         model: Says what a question requires where no tasks are given, and integrates; also
@@ -163,7 +164,14 @@ def create_orchestrator(
     state: type[Any] = OrchestratorState if policy is None else with_taint(OrchestratorState)
     takes: type[Any] = OrchestratorInput if policy is None else with_taint(OrchestratorInput)
     builder = StateGraph(state, context_schema, input_schema=takes)
-    builder.add_node("enqueue", make_enqueue(chat, roles, embeddings=space, threshold=threshold))
+    enqueue = make_enqueue(
+        chat,
+        roles,
+        embeddings=space,
+        threshold=threshold,
+        tools=tools_in_words(tools, roles, members),
+    )
+    builder.add_node("enqueue", enqueue)
     builder.add_node("execute", execute)
     builder.add_node("synthesize", make_integrate(chat, prompt=prompt))
     builder.add_edge(START, "enqueue")

@@ -10,7 +10,7 @@ hang on each other is better done by one agent: see docs/team.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NotRequired
+from typing import Any, NotRequired, TypeGuard
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable
@@ -47,7 +47,7 @@ from cogwork.tools.base import as_tools
 from cogwork.tools.policy import Policy
 from cogwork.tools.taint import with_taint
 
-__all__ = ["TeamInput", "TeamState", "create_team", "team_members", "usual_input"]
+__all__ = ["TeamInput", "TeamState", "create_team", "team_members", "tools_in_words", "usual_input"]
 
 
 class TeamInput(TypedDict):
@@ -138,7 +138,8 @@ def create_team(
     Raises:
         ConfigurationError: A member has no role, the roles make no team, the model is unknown
             or its key missing, or a limit is impossible.
-        PlanningError: From a run: nobody can do a part, or the parts cannot be executed.
+        PlanningError: From a run: nobody has a capability that is demanded as data, or the parts
+            cannot be executed.
         ModelError: From a run: the model cannot be reached.
 
     Examples:
@@ -162,7 +163,13 @@ def create_team(
         audit=audit,
     )
     space = create_embeddings(embeddings)
-    assign = make_assign(roles, embeddings=space, threshold=threshold, allow_gaps=allow_gaps)
+    assign = make_assign(
+        roles,
+        embeddings=space,
+        threshold=threshold,
+        allow_gaps=allow_gaps,
+        tools=tools_in_words(tools, roles, members),
+    )
     execute = make_delegate(
         filled,
         ladder=ladder,
@@ -200,6 +207,28 @@ def usual_input(
     return shared_results if tools and not members else None
 
 
+def tools_in_words(
+    tools: Sequence[BaseTool | Callable[..., Any]],
+    roles: Sequence[Role],
+    members: Mapping[str, str | Runnable[Any, Any]] | None = None,
+) -> dict[str, list[str]]:
+    """Return what the tools of each role are for; nobody can say it of a graph that is given.
+
+    Args:
+        tools: Of the members that are not given, and of chat models.
+        roles: To be filled.
+        members: As `create_team` takes them.
+    """
+    about = [f"{tool.name}: {tool.description}" for tool in as_tools(tools)]
+    given = members or {}
+    return {role.name: about for role in roles if not _is_graph(given.get(role.name))}
+
+
+def _is_graph(member: Any) -> TypeGuard[Runnable[Any, Any]]:
+    """Whether a member is ready as it is given, and no chat model nor the name of one."""
+    return isinstance(member, Runnable) and not hasattr(member, "bind_tools")
+
+
 def team_members(
     model: ChatModel,
     tools: Sequence[BaseTool | Callable[..., Any]],
@@ -231,10 +260,10 @@ def team_members(
     ready = as_tools(tools)
 
     def filled(role: Role) -> Runnable[Any, Any]:
-        by = given.get(role.name, model)
-        if isinstance(by, Runnable) and role.name in given and not hasattr(by, "bind_tools"):
+        by = given.get(role.name)
+        if _is_graph(by):
             return by
-        chat = create_chat_model(by)
+        chat = create_chat_model(model if by is None else by)
         return create_react_agent(chat, ready, prompt=role.instructions, name=role.name, **options)
 
     return {name: filled(role) for name, role in known.items()}

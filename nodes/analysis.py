@@ -36,7 +36,7 @@ __all__ = [
 
 _SHARP = 5.0  # of the softmax; by cross-validation, confidence is then the share of right answers
 _GENERAL = "general"
-_NOTHING = -0.4  # score below which no domain fits
+_NOTHING = -0.4  # score below which no domain fits; on the tuning half, from -0.3 on is worse
 _BELONGS = -0.25  # score from which a further domain belongs
 _ENTITIES = 100
 _CONCEPTS = 8
@@ -255,7 +255,7 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _whole(query: str, intent: str, domains: Sequence[str], **more: Any) -> QueryAnalysis:
-    entities = find_entities(query)[:_ENTITIES]
+    entities = find_entities(query, _ENTITIES)
     kinds = {
         "concepts": find_concepts(query),
         "capabilities": needed_capabilities(query, intent, entities),

@@ -22,6 +22,7 @@ from cogwork.nodes.roles import Requirement, assign_roles
 __all__ = ["Agreement", "agree", "award", "capabilities_met", "make_bids", "worth"]
 
 _SAME: Final = 1e-9  # of a share; what is less is rounding
+_GENERAL: Final = "nobody has what it takes; generalists bid"
 
 
 def capabilities_met(
@@ -30,16 +31,20 @@ def capabilities_met(
     *,
     embeddings: Embeddings | str = "static",
     threshold: float = 0.4,
+    tools: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, dict[str, tuple[str, ...]]]:
     """Return which capabilities of each contract each contractor has; who has none is absent.
 
-    Where somebody has one by name, those who only have the like do not have it.
+    Where somebody has one by name, those who only have the like do not have it. With `tools`,
+    a contract of which nobody has anything, and that demands nothing, has the generalists of
+    those that could take it, with none of its capabilities.
 
     Args:
         contracts: What is announced.
         contractors: Who could bid.
         embeddings: As in `assign_roles`, which says who has a capability.
         threshold: As there.
+        tools: As there.
 
     Raises:
         ConfigurationError: As there.
@@ -58,6 +63,13 @@ def capabilities_met(
         for name in sorted(best or one.members):
             has = met[contract.id].get(name, ())
             met[contract.id][name] = (*has, capability or contract.description)
+    for each in contracts:
+        able = [one for one in contractors if one.could_take(each)]
+        if tools is not None and able and each.is_open and not met[each.id]:
+            who, _ = assign_roles(
+                [each], able, embeddings=embeddings, threshold=threshold, tools=tools
+            )
+            met[each.id] = dict.fromkeys(who[0].members, ())
     return met
 
 
@@ -78,11 +90,11 @@ def make_bids(
     """
     least = (terms or Terms()).min_match
     return [
-        Bid(contract=contract.id, contractor=each.name, matched=met[contract.id][each.name])
+        Bid(contract=contract.id, contractor=each.name, matched=has, note="" if has else _GENERAL)
         for contract in contracts
         for each in contractors
-        if each.name in met[contract.id]
-        and len(met[contract.id][each.name]) >= least * len(contract.wanted) - _SAME
+        if (has := met[contract.id].get(each.name)) is not None
+        and (not has or len(has) >= least * len(contract.wanted) - _SAME)
         and each.could_take(contract)
     ]
 
@@ -135,9 +147,8 @@ def award(
             if ledger.can_take(bid.contractor, contract):
                 score = worth(bid, contract, ledger, rules)
                 ledger = ledger.reserve(bid.contractor, contract)
-                made.append(
-                    Award(contract=contract.id, contractor=bid.contractor, score=score, round=round)
-                )
+                told = {"score": score, "round": round, "note": bid.note}
+                made.append(Award(contract=contract.id, contractor=bid.contractor, **told))
     return made, ledger
 
 

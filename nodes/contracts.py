@@ -39,6 +39,11 @@ class Contract(Requirement):
         """The capabilities that it takes; an empty one stands for what the description needs."""
         return self.capabilities or (self.capability,)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a generalist may take it: nobody has demanded a capability."""
+        return super().is_open and not self.capabilities
+
 
 class Contractor(Role):
     """A role that has resources.
@@ -62,6 +67,7 @@ class Bid(BaseModel):
         contractor: Who bids.
         matched: Which of the capabilities it has.
         eta: How long it says it will take, in whatever unit all use.
+        note: Why it bids, where it has none of the capabilities.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +76,7 @@ class Bid(BaseModel):
     contractor: str
     matched: tuple[str, ...]
     eta: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    note: str = ""
 
 
 class Award(BaseModel):
@@ -82,6 +89,7 @@ class Award(BaseModel):
         round: In which round, from 1 on.
         status: How it went; `running` until it is settled.
         error: Why it failed.
+        note: As the bid has it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +100,7 @@ class Award(BaseModel):
     round: int = 1
     status: Status = "running"
     error: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Each rule reads the text once, so that the time grows with its length and no fas
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -94,7 +95,7 @@ _QUOTED = re.compile(
 _CLOSING = ".,;:!?'\")]}…"
 
 
-def find_entities(text: str) -> tuple[Entity, ...]:
+def find_entities(text: str, limit: int | None = None) -> tuple[Entity, ...]:
     """Return what a text names, in the order of the text.
 
     Quotations hold entities of their own. A capitalised word is a name inside a sentence; at
@@ -104,22 +105,26 @@ def find_entities(text: str) -> tuple[Entity, ...]:
 
     Args:
         text: Of any length.
+        limit: How many at most, the first ones; what stands behind them is not read as numbers
+            and the like. None for all.
 
     Examples:
         >>> [(each.kind, each.value, each.unit) for each in find_entities("€1.2m by 3 May 2025")]
         [('money', 1200000.0, 'EUR'), ('date', '2025-05-03', None)]
     """
-    found = [entity for match in _TOKEN.finditer(text) if (entity := _entity(match))]
+    read = (entity for match in _TOKEN.finditer(text) if (entity := _entity(match)))
+    found = list(islice(read, limit))
     quoted = [
         Entity(kind="quoted", text=match.group(), start=match.start(), value=match.group()[1:-1])
-        for match in _QUOTED.finditer(text)
+        for match in islice(_QUOTED.finditer(text), limit)
     ]
     taken = [(each.start, each.end) for each in (*found, *quoted)]
     names = [
         Entity(kind="name", text=text[start:end], start=start)
-        for start, end in find_names(text, taken)
+        for start, end in islice(find_names(text, taken), limit)
     ]
-    return tuple(sorted((*found, *quoted, *names), key=lambda each: (each.start, -each.end)))
+    whole = sorted((*found, *quoted, *names), key=lambda each: (each.start, -each.end))
+    return tuple(whole[:limit])
 
 
 def _entity(match: re.Match[str]) -> Entity | None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from langchain_core.embeddings import Embeddings
@@ -35,6 +36,7 @@ def make_announce(
     terms: Terms | None = None,
     embeddings: Embeddings | str = "static",
     threshold: float = 0.4,
+    tools: Mapping[str, Sequence[str]] | None = None,
 ) -> Node:
     """Make the node that announces contracts.
 
@@ -43,6 +45,8 @@ def make_announce(
         terms: What bids are worth.
         embeddings: By which capabilities are compared; see `assign_roles`.
         threshold: Least cosine by which a capability is had.
+        tools: What the tools of each contractor are for, in words, by its name; with them,
+            generalists bid for what nobody can do, as `capabilities_met` says.
 
     Raises:
         PlanningError: From the node: nobody could ever carry a contract out, or the contracts
@@ -62,10 +66,8 @@ def make_announce(
         if faults := check_plan(plan):
             raise PlanningError(f"the contracts cannot be carried out: {'; '.join(faults)}")
 
-        def match() -> dict[str, dict[str, tuple[str, ...]]]:
-            return capabilities_met(needs, contractors, embeddings=embeddings, threshold=threshold)
-
-        met = await in_thread(None, match)
+        match = partial(capabilities_met, embeddings=embeddings, threshold=threshold, tools=tools)
+        met = await in_thread(None, match, needs, contractors)
         bidden = {bid.contract for bid in make_bids(needs, contractors, met, terms=terms)}
         alone = [_nobody(each, contractors, met) for each in needs if each.id not in bidden]
         if alone:

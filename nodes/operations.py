@@ -11,9 +11,9 @@ from langchain_core.tools import BaseTool
 from cogwork.core.bridge import Node, in_thread, node
 from cogwork.core.errors import redact
 from cogwork.nodes.execution import make_execute
+from cogwork.nodes.fitting import text_cosines
 from cogwork.nodes.layers import Orders, report_of
 from cogwork.nodes.plan import Plan, Step, StepResult
-from cogwork.nodes.roles import text_cosines
 from cogwork.tools.calling import reason_of
 
 __all__ = ["MakeMember", "Transform", "choose_tools", "make_operate", "make_prepare", "make_report"]

@@ -64,6 +64,7 @@ def make_enqueue(
     *,
     embeddings: Embeddings | str = "static",
     threshold: float = 0.4,
+    tools: Mapping[str, Sequence[str]] | None = None,
 ) -> Node:
     """Make the node that adds tasks to those of the thread, and assigns what is due.
 
@@ -72,6 +73,8 @@ def make_enqueue(
         roles: Of the agents.
         embeddings: By which capabilities are compared; see `assign_roles`.
         threshold: Least cosine by which a role fits.
+        tools: What the tools of each role are for, in words, by its name; with them, what fits
+            no role goes to a generalist, as `assign_roles` says.
 
     Raises:
         PlanningError: From the node: there are no tasks, one has the id of another, or they
@@ -101,7 +104,7 @@ def make_enqueue(
         if faults := check_plan(requirements_plan([*known.values(), *_new(added, known)])):
             raise PlanningError(f"the tasks cannot be executed: {'; '.join(faults)}")
         due = due_tasks(added, tasks, results)
-        match = partial(assign_roles, embeddings=embeddings, threshold=threshold)
+        match = partial(assign_roles, embeddings=embeddings, threshold=threshold, tools=tools)
         undone = [each for each in due if not _is_done(results.get(each.id))]
         assigned, gaps = await in_thread(None, match, undone, roles)
         return {

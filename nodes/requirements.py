@@ -82,7 +82,7 @@ async def analyze_goal(
         try:
             said: _Analysis = await ask(model, _Analysis, _RULES + team, request, config or {})
         except StructuredOutputError:
-            return [Requirement(id="goal", description=inert(goal))]
+            return [Requirement(id="goal", description=inert(goal), proposed=True)]
         found = _requirements(request, said.steps)
         faults = check_plan(requirements_plan(found))
         if not faults:
@@ -151,6 +151,7 @@ def _requirements(request: PlanRequest, parts: Sequence[_Part]) -> list[Requirem
             description=step.description or inert(request.goal),
             capability=part.capability.strip(),
             depends_on=step.depends_on,
+            proposed=True,
         )
         for step, part in zip(plan_of(request, drafts).steps, parts, strict=True)
     ]

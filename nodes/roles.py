@@ -2,19 +2,18 @@
 
 Pure functions. A role has capabilities, told in words; a requirement is a part of the goal
 and the capability that it takes. One is assigned to the other by its exact name, or else by
-how near the words are in meaning.
+how near the words are in meaning; see `cogwork.nodes.fitting`.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Annotated, Final
 
 from langchain_core.embeddings import Embeddings
 from pydantic import BaseModel, ConfigDict, Field
 
-from cogwork.core.embeddings import create_embeddings
 from cogwork.core.errors import ConfigurationError
+from cogwork.nodes.fitting import fit_scores, generalists
 from cogwork.nodes.plan import Plan, Step
 
 __all__ = [
@@ -26,12 +25,9 @@ __all__ = [
     "assign_roles",
     "check_roles",
     "requirements_plan",
-    "text_cosines",
 ]
 
 _OFFERED = 3  # roles that an error names as the nearest
-_DIGITS = 6  # of a score; what is beyond is rounding
-_ANSWERS = "answer questions"
 
 
 class Role(BaseModel):
@@ -70,6 +66,8 @@ class Requirement(BaseModel):
         estimated_cost: What it is thought to take beside the others.
         priority: Among parts that are ready, the higher one goes first.
         optional: Whether the goal can do without it.
+        proposed: Whether the capability is a proposal, as of a model that divided a question:
+            somebody may take the part also where nobody has it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,11 +79,17 @@ class Requirement(BaseModel):
     estimated_cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     priority: int = 0
     optional: bool = False
+    proposed: bool = False
 
     @property
     def needed(self) -> str:
         """What is looked for among the capabilities."""
         return self.capability or self.description
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a generalist may take it: nobody has demanded a capability."""
+        return self.proposed or not self.capability
 
 
 class Assignment(BaseModel):
@@ -95,6 +99,7 @@ class Assignment(BaseModel):
         requirement: Its id.
         members: Names of roles, the first choice first; the others stand in when one fails.
         scores: How well each fits: 1 by name, else the cosine of the meanings.
+        note: Why these do it, where none of them fits.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,6 +107,7 @@ class Assignment(BaseModel):
     requirement: str
     members: tuple[str, ...]
     scores: tuple[float, ...]
+    note: str = ""
 
 
 class Gap(BaseModel):
@@ -188,6 +194,7 @@ def assign_roles(
     *,
     embeddings: Embeddings | str = "static",
     threshold: float = 0.4,
+    tools: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[Assignment], list[Gap]]:
     """Say who does each requirement, and which ones nobody can do.
 
@@ -197,12 +204,16 @@ def assign_roles(
     and its capabilities. Of roles that fit alike, the one with fewer requirements so far goes
     first, then the name decides: the order of the roles never matters.
 
+    With `tools`, what fits no role goes to generalists (see `cogwork.nodes.fitting`), unless its
+    capability was demanded.
+
     Args:
         requirements: In the order in which they are to be assigned.
         roles: Of the members.
         embeddings: LangChain's, or a name as in `create_embeddings`; not asked where names
             decide.
         threshold: Least cosine by which a role fits.
+        tools: What the tools of each role are for, in words, by its name.
 
     Raises:
         ConfigurationError: The threshold is not above 0 and up to 1, or the roles make no
@@ -222,18 +233,35 @@ def assign_roles(
     check_roles(roles)
     load: Counter[str] = Counter()
     found, gaps = [], []
-    for each, near in zip(requirements, _scores(requirements, roles, embeddings), strict=True):
+    scores = fit_scores(requirements, roles, embeddings)
+    for each, near in zip(requirements, scores, strict=True):
         order = sorted(near, key=lambda name: (-near[name], load[name], name))
-        fit = [name for name in order if near[name] >= threshold]
+        fit, note = tuple(name for name in order if near[name] >= threshold), ""
+        if not fit and tools is not None and each.is_open:
+            fit, note = generalists(
+                each.description,
+                near,
+                tools,
+                load=load.__getitem__,
+                embeddings=embeddings,
+                threshold=threshold,
+            )
         if fit:
             load[fit[0]] += 1
             marks = tuple(near[name] for name in fit)
-            found.append(Assignment(requirement=each.id, members=tuple(fit), scores=marks))
+            found.append(Assignment(requirement=each.id, members=fit, scores=marks, note=note))
         else:
-            offered = tuple((name, near[name]) for name in order[:_OFFERED])
-            gap = {"requirement": each.id, "description": each.description}
-            gaps.append(Gap(**gap, needed=each.needed, nearest=offered))
+            gaps.append(_gap(each, [(name, near[name]) for name in order[:_OFFERED]]))
     return found, gaps
+
+
+def _gap(requirement: Requirement, near: Sequence[tuple[str, float]]) -> Gap:
+    return Gap(
+        requirement=requirement.id,
+        description=requirement.description,
+        needed=requirement.needed,
+        nearest=tuple(near),
+    )
 
 
 def requirements_plan(
@@ -272,80 +300,3 @@ def _before(
             yield key
         elif key not in seen:
             yield from _before(absent[key], absent, seen | {key})
-
-
-def _scores(
-    requirements: Sequence[Requirement], roles: Sequence[Role], embeddings: Embeddings | str
-) -> list[dict[str, float]]:
-    """How well each role fits each requirement."""
-    phrases = {
-        role.name: [_plain(each) for each in (role.name, *role.capabilities)] for role in roles
-    }
-    named = [
-        {name: 1.0 for name, known in phrases.items() if _fits_by_name(each, known)}
-        for each in requirements
-    ]
-    vague = {
-        each.needed
-        for each, found in zip(requirements, named, strict=True)
-        if len(found) < len(roles)
-    }
-    near = _cosines(sorted(vague), roles, embeddings) if vague else {}
-    return [
-        {**near.get(each.needed, {}), **found}
-        for each, found in zip(requirements, named, strict=True)
-    ]
-
-
-def _fits_by_name(requirement: Requirement, names: Sequence[str]) -> bool:
-    if requirement.capability:
-        return _plain(requirement.capability) in names
-    said = _plain(requirement.description)
-    if said.endswith("?") and _ANSWERS in names:
-        return True
-    return any(said == name or said.startswith(f"{name} ") for name in names)
-
-
-def _cosines(
-    texts: Sequence[str], roles: Sequence[Role], embeddings: Embeddings | str
-) -> dict[str, dict[str, float]]:
-    said = [(role.name, each) for role in roles for each in role.capabilities]
-    near = text_cosines(texts, [each for _, each in said], embeddings)
-    found: dict[str, dict[str, float]] = {text: {} for text in texts}
-    for text, row in zip(texts, near, strict=True):
-        for (name, _), cosine in zip(said, row, strict=True):
-            found[text][name] = max(cosine, found[text].get(name, -1.0))
-    return found
-
-
-def text_cosines(
-    texts: Sequence[str], others: Sequence[str], embeddings: Embeddings | str = "static"
-) -> list[list[float]]:
-    """Return how near each text is to each of the others: a row of cosines for each.
-
-    Args:
-        texts: One for each row.
-        others: What they are compared with.
-        embeddings: LangChain's, or a name as in `create_embeddings`.
-
-    Raises:
-        ModelError: The embeddings cannot be had.
-    """
-    import numpy as np
-
-    space = _static() if embeddings == "static" else create_embeddings(embeddings)
-    vectors = np.array(space.embed_documents([*texts, *others]))
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    cosines = vectors[: len(texts)] @ vectors[len(texts) :].T
-    rows: list[list[float]] = np.round(cosines, _DIGITS).tolist()
-    return rows
-
-
-@cache
-def _static() -> Embeddings:
-    """The built-in table, read once; it never changes."""
-    return create_embeddings("static")
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -171,4 +171,7 @@ def _who(made: Sequence[Award]) -> Assignment:
     """Who carried a contract out last."""
     good = [each for each in made if each.status == "completed"] or list(made)
     names = " and ".join(sorted(each.contractor for each in good))
-    return Assignment(requirement=made[0].contract, members=(names,), scores=(good[0].score,))
+    first = good[0]
+    return Assignment(
+        requirement=first.contract, members=(names,), scores=(first.score,), note=first.note
+    )

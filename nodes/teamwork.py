@@ -56,6 +56,7 @@ class Contribution(BaseModel):
         status: How it went.
         result: What it gave.
         error: Why it gave nothing.
+        note: Why this member was to do it, where no role fits.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +67,7 @@ class Contribution(BaseModel):
     status: Status
     result: Any = None
     error: str | None = None
+    note: str = ""
 
 
 def make_assign(
@@ -74,6 +76,7 @@ def make_assign(
     embeddings: Embeddings | str = "static",
     threshold: float = 0.4,
     allow_gaps: bool = False,
+    tools: Mapping[str, Sequence[str]] | None = None,
 ) -> Node:
     """Make the node that says who does what, and makes a plan of it.
 
@@ -82,6 +85,8 @@ def make_assign(
         embeddings: By which capabilities are compared; see `assign_roles`.
         threshold: Least cosine by which a role fits.
         allow_gaps: Whether to go on without what nobody can do.
+        tools: What the tools of each role are for, in words, by its name; with them, what fits
+            no role goes to a generalist, as `assign_roles` says.
 
     Raises:
         PlanningError: From the node: nobody can do a requirement, or the requirements cannot
@@ -98,7 +103,7 @@ def make_assign(
         needs = state["needs"]
         if faults := check_plan(requirements_plan(needs)):
             raise PlanningError(f"the requirements cannot be executed: {'; '.join(faults)}")
-        match = partial(assign_roles, embeddings=embeddings, threshold=threshold)
+        match = partial(assign_roles, embeddings=embeddings, threshold=threshold, tools=tools)
         found, gaps = await in_thread(None, match, needs, roles)
         if gaps and not allow_gaps:
             raise PlanningError(
@@ -199,7 +204,8 @@ def contributions_of(
     found = []
     for key in plan.order:
         gave = results.get(key) or StepResult(id=key, status="pending")
-        members = assignments[key].members if key in assignments else ()
+        given = assignments.get(key)
+        members = given.members if given else ()
         began = gave.attempts > 0 and gave.way < len(members)
         found.append(
             Contribution(
@@ -209,6 +215,7 @@ def contributions_of(
                 status=gave.status,
                 result=gave.result,
                 error=gave.error,
+                note=given.note if given else "",
             )
         )
     return found

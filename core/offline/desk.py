@@ -91,12 +91,16 @@ Attempt: TypeAlias = Found[Result | None]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The tools, the conversation, what the steps before came to, and the text of the last one."""
+    """The tools, the conversation, what the steps before came to, and the text of the last one.
+
+    The first `remembered` results are of turns before this one.
+    """
 
     tools: Toolbox
     talk: Conversation
     results: tuple[Result, ...] = field(default=())
     earlier: str = ""
+    remembered: int = 0
 
     def referred(self, text: str) -> list[Result]:
         """Return the results that `text` speaks of, in their order.

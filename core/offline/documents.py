@@ -1,6 +1,7 @@
 """Documents: the texts that a step is about, and what they say in their own words."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cogwork.core.offline.answers import asked_stems, extract, join, shorten, summarize
@@ -107,20 +108,30 @@ def places(text: str) -> list[str]:
 
 def at_hand(step: Step, desk: Desk) -> list[Document]:
     """Return the documents a step may mean without naming them; an empty text is to be read."""
-    for result in reversed(desk.results):
+    before, since = desk.results[: desk.remembered], desk.results[desk.remembered :]
+    if known := _on_desk(since, step, desk):
+        return known
+    told = places(step.context)
+    if told and can_read(desk, told):
+        return [Document(told[-1], "")]
+    if known := _on_desk(before, step, desk):
+        return known
+    if desk.talk.prompt.material:
+        return [Document("", desk.talk.prompt.material)]
+    spoken = [r.value for r in reversed(desk.results) if len(r.value.split()) > 2]
+    return [Document("", text) for text in spoken[:1]]
+
+
+def _on_desk(results: Sequence[Result], step: Step, desk: Desk) -> list[Document]:
+    """Return the documents that the last of the results are about."""
+    for result in reversed(results):
         if result.sources:
             return [Document(name, text) for name, text in result.sources]
         if result.kind == "document":
             return [Document(result.subject, result.value)]
         if result.kind == "list" and result.value:
             return _listed(result, step, desk)
-    told = places(step.context)
-    if told and can_read(desk, told):
-        return [Document(told[-1], "")]
-    if desk.talk.prompt.material:
-        return [Document("", desk.talk.prompt.material)]
-    spoken = [r.value for r in reversed(desk.results) if len(r.value.split()) > 2]
-    return [Document("", text) for text in spoken[:1]]
+    return []
 
 
 def _listed(result: Result, step: Step, desk: Desk) -> list[Document]:

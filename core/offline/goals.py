@@ -70,7 +70,9 @@ _SOFT = re.compile(
     r"|\s+(?:and|but)\s+(?:then\s+|finally\s+|also\s+|after\s+that,?\s+|afterwards\s+)*"
     r"|\s+then\s+|:\s+|\s*\n\s*|\s+→\s+|\s+-+>\s+"
 )
-_OPENER = re.compile(r"(?i)^(?:in|from|using|given|for|based on|according to|with|looking at)\b")
+_OPENER = re.compile(
+    r"(?i)^(?:in|from|using|given|for|based on|according to|with|looking at|see)\b"
+)
 _IF = re.compile(r"(?i)^(?:and\s+|but\s+)?(?:if|otherwise|in that case|when)\b")
 _IF_EXISTS = re.compile(
     r"(?i)^if\s+(?:there\s+is\s+(?P<no>no|not)?\s*)?(?P<what>.+?)"

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cogwork.core.offline.desk import leans, refers
-from cogwork.core.offline.goals import CHANGES, Step
+from cogwork.core.offline.goals import CHANGES, Step, is_question
 from cogwork.core.offline.literals import read_literals
 from cogwork.core.offline.matching import Match
 from cogwork.core.offline.source import Field, Source
@@ -39,6 +39,9 @@ _ONLY_READ = re.compile(
 )
 _DELETES = re.compile(r"(?i)^(?:delete|remove|erase)\b")
 _PARTS = re.compile(r"(?i)→|->|=>|\bthen\b|\bif\s+(?:so|not)\b")
+_STATES = re.compile(  # a sentence, or "according to …"; else it is about the plan: "in steps:"
+    r"(?i)[.!?](?:\s|$)|^(?:from|using|given|based on|according to|with|looking at|see)\b|^in (?!.*steps?$)"
+)
 _INTO = re.compile(r"\b(?:to|into)\s+(?:the\s+)?(?:file\s+)?\x01")
 
 
@@ -60,7 +63,13 @@ def step_texts(source: Source) -> list[str]:
 
 
 def _text(step: Step) -> str:
-    text = step.text.strip(" .")
+    """Return a step as it is understood without the goal: with what was said before it.
+
+    Orders after the first lean on steps instead.
+    """
+    text, before = step.text.strip(" ."), step.context.strip()
+    if _STATES.search(before) and (step.number == 0 or is_question(text)):
+        text = f"{before}{'' if before[-1] in '.!?:' else ','} {text}"
     return text[:1].upper() + text[1:]
 
 
@@ -168,7 +177,7 @@ def _parted(steps: Iterable[Step]) -> list[Step]:
             told = _text(found[-1])
             told = told if told.endswith("?") else f"{told}."
             said = f"{told} {'If so' if step.condition else 'If not'}, {step.text}"
-            found[-1] = replace(found[-1], text=said)
+            found[-1] = replace(found[-1], text=said, context="")
         elif len(paths) > 1 and _ONLY_READ.match(read_literals(step.text).masked):
             verb = step.text.split(" ", 1)[0]
             found += [replace(step, text=f"{verb} {path}") for path in paths]

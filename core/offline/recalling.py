@@ -36,16 +36,22 @@ def reporting(step: Step, desk: Desk) -> Attempt:
     """Answer with what came of the step where it was given to somebody else as a task."""
     yield from ()
     for seen in desk.talk.turn.observations:
-        task = str(seen.args.get("description", ""))
-        if seen.tool == "task" and not seen.error and _same(_without_conditions(task), step.text):
+        told = seen.tool == "task" and not seen.error
+        if told and _is_task(str(seen.args.get("description", "")), step):
             return None if REFUSAL.match(seen.text) else Result(seen.text, seen.text)
     return None
 
 
-def _without_conditions(task: str) -> str:
-    """Return a check without what hangs on it: "Does x exist? If so, read it"."""
-    first, *others = split_goal(task) or (Step(0, task),)
-    return first.text if others and all(s.condition is not None for s in others) else task
+def _is_task(description: str, step: Step) -> bool:
+    """Tell whether a task is the step, with what was said before it, or with what hangs on it.
+
+    These are "According to a.txt, who came?" and "Does a.txt exist? If so, read it".
+    """
+    if _same(description, step.text):
+        return True
+    first, *others = split_goal(description) or (Step(0, description),)
+    alone = all(other.condition is not None for other in others)
+    return alone and _same(first.text, step.text) and first.context in {"", step.context}
 
 
 def _same(one: str, other: str) -> bool:

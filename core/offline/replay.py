@@ -136,7 +136,8 @@ def replay(
             results.append(Result("", kind="skipped"))
             continue
         earlier = steps[step.number - 1].text if step.number else ""
-        result, missing = _run(step, Desk(tools, talk, (*memory, *known), earlier), made)
+        desk = Desk(tools, talk, (*memory, *known), earlier, remembered=len(memory))
+        result, missing = _run(step, desk, made)
         results.append(result)
         pending += missing
     return Outcome(steps, tuple(results), tuple(pending))

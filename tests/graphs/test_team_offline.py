@@ -67,3 +67,32 @@ async def test_the_command_line_tells_that_nothing_could_be_done():
     told = json.loads((await run_as_json(graph, "Compute 6 * 7", "1"))[0])
     assert told["answer"].startswith("Nothing could be done: the steps are estimated to cost 1")
     assert told["stop_reason"] == "incomplete"
+
+
+@pytest.mark.parametrize("name", ["plan", *FACTORIES])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "According to notes.md, when was the lens of the lighthouse built?",
+        "See notes.md: when was the lens built?",
+        "According to notes.md, who built the lens, and when was the clock cast?",
+    ],
+)
+def test_document_that_a_question_opens_with_is_read_for_it(folder, name, asked):
+    (folder / "notes.md").write_text(
+        "The lens of the lighthouse was built in 1868 by Henrik Aalto.\nThe clock was cast in 1902.\n"
+    )
+    graph = graphs.get(name)("offline", load_tools(["calculator", "files"], root=folder))
+    said = graph.invoke({"messages": asked})["messages"][-1].text
+    assert "1868" in said
+    assert ("1902" in said) == ("clock" in asked)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_later_question_about_the_same_document_finds_it_again(folder, name):
+    graph = graphs.get(name)("offline", load_tools(["calculator", "files"], root=folder))
+    asked = "According to sales.csv, which product has the highest units, and what is their total?"
+    asked = asked.replace("their total", "the total of units")
+    said = graph.invoke({"messages": asked})["messages"][-1].text
+    assert "lamp" in said
+    assert "12" in said

@@ -258,3 +258,13 @@ def test_every_entity_stands_in_the_text_where_it_says(text):
 def test_a_hostile_text_of_100_kb_is_read_to_its_end(piece):
     text = (piece * 100_000)[:100_000] + " and 5 km"
     assert [each.unit for each in find_entities(text) if each.start > 100_000] == ["km"]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 100])
+def test_a_limit_gives_the_first_ones(limit):
+    text = (
+        "Ada Byron paid €12 for 3 kg on 3 May 2024, 'as agreed' at a@b.org. In Oslo she paid 5%. "
+    )
+    whole = find_entities(text * 5)
+    assert find_entities(text * 5, limit) == whole[:limit]
+    assert len(find_entities("$1" * 50_000, limit)) == limit

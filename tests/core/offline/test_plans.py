@@ -68,6 +68,12 @@ GOALS: list[tuple[str, list[str]]] = [
      ["Read people.csv", "Find the oldest person < 1", "Write their name to oldest.txt < 2",
       "Show oldest.txt < 3"]),
     ("List the files, then read the first one", ["List the files", "Read the first one < 1"]),
+    ("According to a.txt, who came?", ["According to a.txt, who came?"]),
+    ("A crate holds 12 bottles. How many bottles do 7 crates hold?",
+     ["A crate holds 12 bottles. How many bottles do 7 crates hold?"]),
+    ("In a.csv, what is the sum of x? Then write it to b.txt",
+     ["In a.csv, what is the sum of x?", "Write it to b.txt < 1"]),
+    ("Proceed in steps: read a.txt and read b.txt", ["Read a.txt", "Read b.txt"]),
 ]  # fmt: skip
 
 
