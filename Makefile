@@ -7,6 +7,8 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 LOCAL := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=1 LANGSMITH_TRACING=false
 PORT ?= 2024
+# Where an image sets it, each of the many processes of the tests would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test slow kills check lint types layers wheel docs bench serve clean
 
@@ -40,7 +42,7 @@ $(VENV)/.minilm: $(VENV)/.dev
 	@touch $@
 
 test: $(VENV)/.dev ## Set up, then pass the tests
-	$(RUN)/pytest -n auto --dist loadfile -m "not slow"
+	$(RUN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 slow: $(VENV)/.minilm ## Pass the tests that take long or need PyTorch
 	$(RUN)/pytest -n auto --dist loadfile -m slow

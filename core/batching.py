@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from inspect import iscoroutinefunction
-from typing import Any, Generic, TypeVar, cast
+from inspect import isawaitable
+from typing import Any, Generic, TypeVar
 
 from langchain_core.embeddings import Embeddings
 
@@ -23,6 +23,7 @@ from cogwork.core.errors import CogworkError, ConfigurationError
 
 __all__ = ["BatchInfo", "Batcher", "batched_embeddings"]
 
+T = TypeVar("T")
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -208,17 +209,18 @@ class Batcher(Generic[In, Out]):
                 each.future.set_result(result)
 
     def _results(self, items: list[In]) -> Sequence[Out]:
-        function = cast("Any", self._function)
-        is_async = iscoroutinefunction(function) or iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004 - of an object with an async __call__
-        )
-        results = list(run_blocking(function, items) if is_async else function(items))
+        found = self._function(items)
+        results = list(run_blocking(_awaited, found) if isawaitable(found) else found)
         if len(results) != len(items):
             raise ConfigurationError(
                 f"a batch of {len(items)} items has {len(results)} results; the function has to "
                 "return one for each, in their order"
             )
         return results
+
+
+async def _awaited(found: Awaitable[T]) -> T:
+    return await found
 
 
 class _BatchedEmbeddings(Embeddings):

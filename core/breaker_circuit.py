@@ -64,6 +64,9 @@ class Circuit:
         """Begin where there is nothing yet, and do what time does."""
         if not value:
             value.update(_NEW, counts=dict(_COUNTS))
+        value["since"] = min(value["since"], now)  # the clock may have been set back
+        if value["probe"] is not None:
+            value["probe"][1] = min(value["probe"][1], now + self.probe_seconds)
         if value["state"] == "open" and now >= value["since"] + self.seconds:
             self.turn(value, "half_open", now)
         if value["probe"] is not None and now >= value["probe"][1]:

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from cogwork.core.budget import KINDS, Budget, BudgetWarning, Spent, check
 from cogwork.core.shared import shared_values
 
 __all__ = ["DailyLedger"]
+
+_KEPT_DAYS: Final = 3
 
 
 class DailyLedger:
@@ -117,9 +119,16 @@ class DailyLedger:
 
 
 def _today(value: dict[str, Any], now: float) -> tuple[str, Spent]:
-    """The day, and what was spent on it; a new day begins with nothing."""
+    """The day, and what was spent on it; a new day begins with nothing.
+
+    Days before are kept for a clock that is set ahead and back again.
+    """
     day = datetime.fromtimestamp(now, UTC).date().isoformat()
     if value.get("day") != day:
-        value.clear()
-        value.update(day=day, spent=Spent().as_dict(), warned=[])
+        others = value.pop("others", {})
+        if "day" in value:
+            others[value["day"]] = [value["spent"], value["warned"]]
+        spent, warned = others.pop(day, [Spent().as_dict(), []])
+        value.update(day=day, spent=spent, warned=warned)
+        value["others"] = dict(sorted(others.items())[-_KEPT_DAYS:])
     return day, Spent.of(value["spent"])

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from cogwork.core.caching import BoundedCache, Key, Limits
 from cogwork.core.errors import MemoryStoreError
+from cogwork.core.write_ahead import use_write_ahead_log
 
 __all__ = ["FileCache"]
 
@@ -84,8 +85,12 @@ class FileCache(BoundedCache):
             return value
 
     def _note_use(self) -> None:
-        with self._change():  # which writes it down with whatever else is to be
-            pass
+        try:
+            with self._change():  # which writes it down with whatever else is to be
+                pass
+        except MemoryStoreError as error:  # what was found is found all the same
+            self._touched.clear()
+            self._failed(str(error))
 
     def _write(self, key: Key, value: Any, size: int, ttl: float | None) -> None:
         if not isinstance(value, bytes):
@@ -176,7 +181,7 @@ class FileCache(BoundedCache):
     def _prepare(self, opened: sqlite3.Connection) -> None:
         table = self._table
         try:
-            opened.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(opened, _PATIENCE)
             opened.execute("PRAGMA synchronous = NORMAL")
             opened.executescript(
                 f"""
@@ -204,7 +209,7 @@ class FileCache(BoundedCache):
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise MemoryStoreError(
                 f"the cache in '{self._path}' cannot be used: {error}; make the file and its "
                 "folder writable, delete it, or choose another",

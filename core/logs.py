@@ -160,6 +160,13 @@ def _exception(error: BaseException) -> dict[str, Any]:
 
 def _plain(value: Any, depth: int = 0) -> Any:
     """The value as JSON can hold it, without secrets."""
+    try:
+        return _as_json(value, depth)
+    except Exception:  # noqa: BLE001 - a log must not fail over what cannot be told
+        return _untold(value)
+
+
+def _as_json(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -170,7 +177,11 @@ def _plain(value: Any, depth: int = 0) -> Any:
         entries = [(_text(_told(key)), each) for key, each in list(value.items())[:_MOST]]
         return {key: "***" if _is_secret(key) else _plain(each, depth + 1) for key, each in entries}
     if isinstance(value, list | tuple | set | frozenset) and depth < _DEEPEST:
-        return [_plain(each, depth + 1) for each in list(value)[:_MOST]]
+        entries = list(value)[:_MOST]
+        return [
+            "***" if _asks_for_secret(before) else _plain(each, depth + 1)
+            for before, each in zip([None, *entries], entries, strict=False)
+        ]
     return _text(_told(value))
 
 
@@ -179,11 +190,20 @@ def _is_secret(key: str) -> bool:
     return redact(f"{key}=12345678") != f"{key}=12345678"
 
 
+def _asks_for_secret(word: Any) -> bool:
+    """Whether this is an option of a command line that a secret follows, as `--token` is."""
+    return isinstance(word, str) and word.startswith("-") and len(word) < 100 and _is_secret(word)
+
+
+def _untold(value: Any) -> str:
+    return f"<{type(value).__qualname__} that cannot be told>"
+
+
 def _told(value: Any) -> str:
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - a log must not fail over what cannot be told
-        return f"<{type(value).__qualname__} that cannot be told>"
+        return _untold(value)
 
 
 def _text(text: str) -> str:

@@ -1,7 +1,10 @@
 """Prometheus metrics of runs: a callback that counts, in a registry of its own."""
 
+import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, Protocol, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -9,11 +12,13 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from cogwork.core.breaker import CircuitBreaker
+from cogwork.core.errors import CogworkError
 from cogwork.core.metrics_counting import SECONDS, Counting
 from cogwork.core.pools.info import Pool, PoolMetrics
 
 __all__ = ["Metrics"]
 
+_log = logging.getLogger(__name__)
 _SHARES: Final = tuple(tenth / 10 for tenth in range(1, 11))
 _STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -48,7 +53,11 @@ class _Caches(Collector):
             "agent_cache_reads", "Reads of caches, by result", labels=["cache", "result"]
         )
         for name, cache in list(self.watched.items()):
-            info = cache.info()
+            try:
+                info = cache.info()
+            except CogworkError as error:  # the other figures are told all the same
+                _log.warning("no figures of cache '%s': %s", name, error)
+                continue
             reads.add_metric([name, "hits"], info.hits)
             reads.add_metric([name, "misses"], info.misses)
             reads.add_metric([name, "coalesced"], info.coalesced)
@@ -105,8 +114,8 @@ class Metrics:
         kept.register(self.callback)
 
     def watch_breaker(self, breaker: CircuitBreaker) -> None:
-        """Tell a breaker's state from now on, as `agent_breaker_state`."""
-        self.breaker_state.labels(breaker.name).set_function(lambda: _STATES[breaker.state])
+        """Tell a breaker's state from now on, as `agent_breaker_state`; NaN when it is not known."""
+        self.breaker_state.labels(breaker.name).set_function(partial(_state_of, breaker))
 
     def watch_cache(self, name: str, cache: Cache) -> None:
         """Tell what a cache is asked from now on, as `agent_cache_reads_total`.
@@ -150,3 +159,11 @@ class Metrics:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+def _state_of(breaker: CircuitBreaker) -> float:
+    try:
+        return _STATES[breaker.state]
+    except CogworkError as error:
+        _log.warning("no state of breaker '%s': %s", breaker.name, error)
+        return math.nan

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Asking", "Server", "line", "translated"]
 
+_ADVICE = "check that the server runs and that the URL names a role that may write there"
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -22,20 +24,30 @@ class Server:
         what: What is kept there, as errors name it.
         options: What a connection is made with; it commits each statement by itself.
         error: What its failures are raised as.
+        advice: The way out that they name.
     """
 
     what: str
     options: dict[str, Any]
     error: type[CogworkError] = MemoryStoreError
+    advice: str = _ADVICE
 
     @classmethod
-    def at(cls, url: str, what: str, *, error: type[CogworkError] = MemoryStoreError) -> "Server":
+    def at(
+        cls,
+        url: str,
+        what: str,
+        *,
+        error: type[CogworkError] = MemoryStoreError,
+        advice: str = _ADVICE,
+    ) -> "Server":
         """Read a URL; libpq's environment variables count as usual.
 
         Args:
             url: `postgresql://user:password@host:5432/database`, as libpq reads it.
             what: What is kept there, as errors name it.
             error: What the server's failures are raised as.
+            advice: The way out that they name.
 
         Raises:
             ConfigurationError: The extra is not installed, or libpq cannot read the URL.
@@ -56,7 +68,7 @@ class Server:
                 f"{what} in PostgreSQL: libpq cannot read the URL: {redact(line(wrong))}; "
                 "write postgresql://user:password@host:5432/database"
             ) from None
-        return cls(what, {"connect_timeout": 10, **given, "autocommit": True}, error)
+        return cls(what, {"connect_timeout": 10, **given, "autocommit": True}, error, advice)
 
     @property
     def host(self) -> str:
@@ -85,8 +97,7 @@ class Server:
         except Error as error:
             raise self.error(
                 f"{self.what} in PostgreSQL, database '{self.database}' on '{self.host}': "
-                f"{redact(line(error))}; check that the server runs and that the URL names a role "
-                "that may write there",
+                f"{redact(line(error))}; {self.advice}",
                 details={"sqlstate": error.sqlstate},
                 transient=isinstance(error, OperationalError | InterfaceError)
                 and not isinstance(error, PoolClosed),

@@ -14,7 +14,7 @@ from typing import Any, Final
 __all__ = ["price_of"]
 
 _log = logging.getLogger(__name__)
-_LOCAL: Final = frozenset({"ollama", "llamacpp"})  # run on a machine of one's own
+_LOCAL: Final = frozenset({"cogwork", "ollama", "llamacpp"})  # run on a machine of one's own
 _FRESH: Final = 60.0  # seconds; some prices depend on the hour
 _MILLION: Final = 1_000_000
 

@@ -210,7 +210,7 @@ class RateLimiter(BaseRateLimiter):
                 return slot
         if _is_on_loop():  # to stand in line would hold up those who stand before
             return self._ask_until(tokens)
-        turn = self._line.join()
+        turn = self._line.join(None)
         try:
             turn.result()
             return self._ask_until(tokens)
@@ -222,7 +222,7 @@ class RateLimiter(BaseRateLimiter):
             seconds, slot = await self._aask(tokens)
             if not seconds:
                 return slot
-        turn = self._line.join()
+        turn = self._line.join(asyncio.get_running_loop())
         try:
             if not turn.done():
                 await asyncio.wrap_future(turn)
@@ -260,34 +260,45 @@ def _taken(result: Any) -> int:
     return sum(usage["total_tokens"] for usage in usages if usage)
 
 
+class _Place(NamedTuple):
+    turn: "Future[None]"
+    loop: asyncio.AbstractEventLoop | None
+
+    def is_dead(self) -> bool:
+        """Whether its loop was closed, so that it can neither go nor leave."""
+        return self.loop is not None and self.loop.is_closed()
+
+
 class _Line:
     """Those who wait, in order of arrival; the first has its turn."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[_Place] = deque()
         self._guard = threading.Lock()
 
     def is_empty(self) -> bool:
         return not self._waiting
 
-    def join(self) -> "Future[None]":
-        """Stand at the end; the result is there when it is one's turn."""
+    def join(self, loop: asyncio.AbstractEventLoop | None) -> "Future[None]":
+        """Stand at the end, on a loop or in a thread; the result is there when it is one's turn."""
         turn: Future[None] = Future()
         with self._guard:
-            self._waiting.append(turn)
+            self._waiting.append(_Place(turn, loop))
             self._call_first()
         return turn
 
     def leave(self, turn: "Future[None]") -> None:
         """Go, whether one had one's turn or gave up."""
         with self._guard:
-            self._waiting.remove(turn)
+            self._waiting = deque(each for each in self._waiting if each.turn is not turn)
             self._call_first()
 
     def _call_first(self) -> None:
-        if self._waiting and not self._waiting[0].done():
+        while self._waiting and self._waiting[0].is_dead():
+            self._waiting.popleft()
+        if self._waiting and not self._waiting[0].turn.done():
             try:
-                self._waiting[0].set_result(None)
+                self._waiting[0].turn.set_result(None)
             except InvalidStateError:  # it gave up just now, and is about to leave
                 return
 

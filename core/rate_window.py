@@ -54,6 +54,7 @@ class Window:
         if not value:
             value.update(log=[], counted=[0, 0])
         log, counted = value["log"], value["counted"]
+        self._forget_the_future(value, now)
         while log and self._leaves_at(log[0][2]) <= now:
             requests, tokens, _ = log.pop(0)
             counted[0] -= requests
@@ -69,6 +70,19 @@ class Window:
                 each[1] += more
                 value["counted"][1] += more
                 return
+
+    def _forget_the_future(self, value: dict[str, Any], now: float) -> None:
+        """Count as made now what cannot have been yet: the clock was set back, or the window changed."""
+        slot = self._slot(now)
+        for each in reversed(value["log"]):
+            if each[2] <= slot:
+                break
+            each[2] = slot
+        if "next" in value:
+            value["next"] = min(value["next"], now + self.seconds)
+
+    def _slot(self, now: float) -> int:
+        return math.floor(now / self.seconds * _SLOTS)
 
     def _leaves_at(self, slot: int) -> float:
         return (slot + 2 + _SLOTS) * self.seconds / _SLOTS
@@ -96,7 +110,7 @@ class Window:
         return earliest
 
     def _count(self, value: dict[str, Any], now: float, tokens: int) -> int:
-        log, counted, slot = value["log"], value["counted"], math.floor(now / self.seconds * _SLOTS)
+        log, counted, slot = value["log"], value["counted"], self._slot(now)
         if not log or log[-1][2] < slot:
             log.append([0, 0, slot])
         log[-1][0] += 1

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import yaml
 
 from cogwork.core.errors import ConfigurationError, redact
+from cogwork.core.yaml_lines import entries, key_name, line_at
 
 __all__ = ["SettingsFile", "expand_home", "read_settings_file"]
 
@@ -42,24 +42,23 @@ class SettingsFile:
     def line(self, key: str | int, *path: str | int) -> int:
         """Return the line of a key, or of what stands at a path below it, as near as it is known."""
         line, node = self._places[str(key)]
-        for part in path:
-            found = [entry for entry in _entries(node) if entry[0] == str(part)]
-            if not found:
-                break
-            _, line, node = found[-1]
-        return line
+        return line_at(node, line, path)
 
     def add(self, loader: yaml.SafeLoader, key: yaml.Node, value: yaml.Node) -> None:
         """Take over what stands under a key, or note what is wrong with it."""
-        name, line = _name(key), key.start_mark.line + 1
+        name, line = key_name(key), key.start_mark.line + 1
         if name in self._places:
             self._twice(f"'{name}'", self._places[name][0], line)
         self._places[name] = line, value
         self._find_doubles(name, value, set())
         try:
             self.raw[name] = loader.construct_object(value, deep=True)
-        except ValueError as error:  # what looks like a date or a number and is none
-            self.faults.append(f"{name} ({self.name}, line {line}) cannot be read: {error}")
+        except (ValueError, LookupError, AttributeError) as error:
+            # It looks like a date or a number and is none, or has a tag that it does not fit.
+            why = (
+                f": {error}" if isinstance(error, ValueError) and not name.endswith("_key") else ""
+            )
+            self.faults.append(f"{name} ({self.name}, line {line}) cannot be read{why}")
             return
         known = len(self.faults)
         expanded = self._expanded(self.raw[name], (name,), {})
@@ -76,7 +75,7 @@ class SettingsFile:
             return
         seen.add(id(node))
         lines: dict[str, int] = {}
-        for name, line, below in _entries(node):
+        for name, line, below in entries(node):
             if name in lines:
                 self._twice(f"'{name}' in {path}", lines[name], line)
             lines[name] = line
@@ -158,20 +157,6 @@ def _parse(text: str, name: str) -> SettingsFile:
     except RecursionError:
         raise ConfigurationError(f"{name}: not valid YAML: nested too deeply") from None
     return file
-
-
-def _name(key: yaml.Node) -> str:
-    return str(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping as key"
-
-
-def _entries(node: yaml.Node) -> Iterator[tuple[str, int, yaml.Node]]:
-    """What stands directly below a node: its key or index, its line, the node."""
-    if isinstance(node, yaml.MappingNode):
-        for key, below in node.value:
-            yield _name(key), key.start_mark.line + 1, below
-    elif isinstance(node, yaml.SequenceNode):
-        for number, below in enumerate(node.value):
-            yield str(number), below.start_mark.line + 1, below
 
 
 def expand_home(path: Path) -> Path:

@@ -11,10 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
+from cogwork.core.postgres import Asking, Server
+from cogwork.core.write_ahead import use_write_ahead_log
 
 __all__ = ["Change", "SharedValues", "shared_values"]
 
@@ -127,21 +130,25 @@ class _InSqlite:
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None or self._process != os.getpid():  # a fork has its own
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
+            opened = sqlite3.connect(
                 self._path, timeout=30, check_same_thread=False, isolation_level=None
             )
-            self._process = os.getpid()
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            # A power cut may lose the last changes, the death of a process none.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(_CREATE)
+            try:
+                use_write_ahead_log(opened)
+                # A power cut may lose the last changes, the death of a process none.
+                opened.execute("PRAGMA synchronous = NORMAL")
+                opened.execute(_CREATE)
+            except BaseException:
+                opened.close()
+                raise
+            self._connection, self._process = opened, os.getpid()
         return self._connection
 
     @contextmanager
     def _explained(self) -> Any:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError, json.JSONDecodeError) as error:
             raise MemoryStoreError(
                 f"the shared values in '{self._path}' cannot be used: {error}; make the file and "
                 "its folder writable, or choose another",
@@ -158,46 +165,44 @@ class _InPostgres:
         self._connection: Any = None
         self._process = 0
 
-    def change(self, key: str, function: Change[T]) -> T:
-        try:
-            import psycopg
-        except ImportError as error:
-            raise ConfigurationError(
-                "shared values in PostgreSQL need the extra: pip install 'cogwork[postgres]'"
-            ) from error
-        with self._guard:
-            for last_try in (False, True):
-                try:
-                    return self._change(psycopg, key, function)
-                except psycopg.OperationalError as error:
-                    self._connection = None
-                    if last_try:
-                        raise MemoryStoreError(
-                            f"the shared values in PostgreSQL cannot be used: {redact(str(error))}; "
-                            "start the server, or correct the URL",
-                            transient=True,
-                        ) from error
-        raise AssertionError("the last try returns or raises")
+    @cached_property
+    def _server(self) -> Server:
+        return Server.at(
+            self._url, "shared values", advice="start the server, or correct the URL or its role"
+        )
 
-    def _change(self, psycopg: Any, key: str, function: Change[T]) -> T:
-        if self._connection is None or self._process != os.getpid():
-            self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
-            self._process = os.getpid()
-            with self._connection.transaction():  # two who create a table at once would clash
-                self._connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (_TABLE,))
-                self._connection.execute(_CREATE)
-        with self._connection.transaction():
-            self._connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{_TABLE} {key}",)
+    def change(self, key: str, function: Change[T]) -> T:
+        with self._guard, self._server.explained():
+            from psycopg import OperationalError
+
+            try:
+                return self._change(key, function)
+            except OperationalError:  # the connection was lost
+                self._connection = None
+                return self._change(key, function)
+
+    def _change(self, key: str, function: Change[T]) -> T:
+        connection = self._opened()
+        with connection.transaction():
+            cursor = Asking(connection.cursor())
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (f"{_TABLE} {key}",)
             )
-            found = self._connection.execute(_READ.replace("?", "%s"), (key,)).fetchone()
-            (now,) = self._connection.execute(
-                "SELECT extract(epoch FROM clock_timestamp())::float8"
-            ).fetchone()
+            cursor.execute(_READ, (key,))
+            found = cursor.fetchone()
             value = json.loads(found[0]) if found else {}
-            result = function(value, now)
-            self._connection.execute(_WRITE.replace("?", "%s"), (key, json.dumps(value)))
+            result = function(value, cursor.now())
+            cursor.execute(_WRITE, (key, json.dumps(value)))
             return result
+
+    def _opened(self) -> Any:
+        if self._connection is None or self._process != os.getpid():
+            opened = self._server.connect()
+            with opened.transaction():  # two who create a table at once would clash
+                opened.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (_TABLE,))
+                opened.execute(_CREATE)
+            self._connection, self._process = opened, os.getpid()
+        return self._connection
 
     def close(self) -> None:
         with self._guard:

@@ -34,6 +34,10 @@ class _Flight(Generic[T]):
     future: "Future[T]" = field(default_factory=Future)
     result: T | None = None
 
+    def is_dead(self) -> bool:
+        """Whether its loop was closed before it ended."""
+        return self.loop is not None and self.loop.is_closed()
+
 
 _inside: ContextVar[tuple[_Flight[Any], ...]] = ContextVar("cogwork_flights", default=())
 """The calls that this one is made by."""
@@ -106,7 +110,8 @@ class SingleFlight(Generic[T]):
         self, key: Hashable, loop: asyncio.AbstractEventLoop | None
     ) -> tuple[_Flight[T], bool]:
         with self._lock:
-            if (flight := self._flights.get(key)) is not None:
+            flight = self._flights.get(key)
+            if flight is not None and not flight.is_dead():
                 return flight, False
             flight = self._flights[key] = _Flight(loop)
             return flight, True
@@ -122,22 +127,25 @@ class SingleFlight(Generic[T]):
         try:
             yield
         except _ITS_OWN:
-            self._end(key, flight.future.cancel)
+            self._end(key, flight, flight.future.cancel)
             raise
         except Exception as error:
-            self._end(key, partial(flight.future.set_exception, error))
+            self._end(key, flight, partial(flight.future.set_exception, error))
             raise
         except BaseException:
-            self._end(key, flight.future.cancel)
+            self._end(key, flight, flight.future.cancel)
             raise
         else:
-            self._end(key, lambda: flight.future.set_result(flight.result))  # type: ignore[arg-type] # it has one
+            tell = flight.future.set_result
+            self._end(key, flight, lambda: tell(flight.result))  # type: ignore[arg-type] # it has one
         finally:
-            _inside.reset(token)
+            with suppress(ValueError):  # what is left of a closed loop ends in any context
+                _inside.reset(token)
 
-    def _end(self, key: Hashable, tell: Callable[[], Any]) -> None:
+    def _end(self, key: Hashable, flight: _Flight[T], tell: Callable[[], Any]) -> None:
         with self._lock:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
         tell()
 
 

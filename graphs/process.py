@@ -24,7 +24,7 @@ from cogwork.core.errors import ConfigurationError
 from cogwork.core.models import ChatModel
 from cogwork.graphs.react import create_react_agent
 from cogwork.memory import with_state_types
-from cogwork.nodes.process.beginning import make_begin, node_name
+from cogwork.nodes.process.beginning import definition_for, make_begin, node_name
 from cogwork.nodes.process.definition import Definition, ParallelStep, Step
 from cogwork.nodes.process.flow import ways_of
 from cogwork.nodes.process.library import Library
@@ -43,17 +43,22 @@ __all__ = ["Process", "create_process"]
 class Process(CompiledStateGraph[Any, Any, Any, Any]):
     """A graph of definitions; an instance is a thread of it.
 
-    It refuses to go on with an instance whose definition is not among those that it was made of,
-    and to begin a second instance in the thread of another, before anything is changed.
+    Before anything is changed, it refuses to go on with an instance whose definition is not among
+    those that it was made of, to begin a second instance in the thread of another, and to begin
+    with an input that the definition does not take.
 
     Args:
         known: The digests of the definitions, by name and version.
+        versions: The definitions of the process, by version, the newest last.
         **attributes: Of the compiled graph.
     """
 
-    def __init__(self, *, known: Mapping[str, str], **attributes: Any) -> None:
+    def __init__(
+        self, *, known: Mapping[str, str], versions: Mapping[str, Definition], **attributes: Any
+    ) -> None:
         super().__init__(**attributes)
         self.known = dict(known)
+        self.versions = dict(versions)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # noqa: A002 - LangGraph's name
         """Run the graph, as LangGraph does, if it has the instance's definitions."""
@@ -80,6 +85,8 @@ class Process(CompiledStateGraph[Any, Any, Any, Any]):
                 f"this thread holds an instance of '{values.get('process')}' already; begin "
                 "another in a thread of its own"
             )
+        if not kept and isinstance(given, Mapping):
+            definition_for(self.versions, given)
         for key, digest in kept.items():
             if key not in self.known:
                 raise ConfigurationError(
@@ -172,7 +179,8 @@ def create_process(
     saver = with_state_types(checkpointer, builder)
     compiled = builder.compile(saver, store=store, name=chosen)
     attributes = {name: value for name, value in vars(compiled).items() if name != "__orig_class__"}
-    return Process(known=library.digests, **attributes)
+    versions = library.versions[chosen]
+    return Process(known=library.digests, versions=versions, **attributes)
 
 
 def _with_model(

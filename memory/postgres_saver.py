@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cogwork.core.errors import ConfigurationError, MemoryStoreError, redact
+from cogwork.core.errors import ConfigurationError, MemoryStoreError
+from cogwork.core.postgres import Server
 from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.strict_serializer import StrictSerializer
 
@@ -29,21 +30,20 @@ def connect_postgres(url: str, *, serde: StrictSerializer) -> ThreadedSaver:
         ConfigurationError: The extra is not installed, or libpq cannot read the URL.
         MemoryStoreError: The server cannot be reached or refuses, now or later.
     """
+    server = Server.at(url, "checkpoints")
     try:
-        import psycopg
         from langgraph.checkpoint.postgres import PostgresSaver
+        from psycopg.rows import dict_row
         from psycopg_pool import ConnectionPool
 
-        from cogwork.memory.saver.postgres import PostgresCheckpointer, explained
+        from cogwork.memory.saver.postgres import PostgresCheckpointer
     except ImportError as error:
         raise ConfigurationError(
             f"PostgreSQL checkpoints need the extra: pip install 'cogwork[postgres]' ({error})"
         ) from error
-    options = _options(url)
-    name = options.get("dbname") or options.get("user") or "default"
-    where = f"database '{name}' on '{options.get('host') or 'localhost'}'"
-    with explained(where):
-        with psycopg.connect(**options) as connection:
+    options = {**server.options, "prepare_threshold": 0, "row_factory": dict_row}
+    with server.explained():
+        with server.connect(**options) as connection:
             _set_up(connection, PostgresSaver(connection).setup)
         pool: ConnectionPool[Any] = ConnectionPool(
             kwargs=options,
@@ -52,24 +52,7 @@ def connect_postgres(url: str, *, serde: StrictSerializer) -> ThreadedSaver:
             check=ConnectionPool.check_connection,  # survives a restart of the server
             open=True,
         )
-    return PostgresCheckpointer(pool, where, serde)
-
-
-def _options(url: str) -> dict[str, Any]:
-    """What a connection is made with; libpq's environment variables count as usual."""
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-    from psycopg.rows import dict_row
-
-    try:
-        given = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        raise ConfigurationError(
-            f"libpq cannot read the checkpointer's URL: {redact(' '.join(str(error).split()))}; "
-            "write postgresql://user:password@host:5432/database"
-        ) from None
-    fixed = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    return {"connect_timeout": 10, **given, **fixed}
+    return PostgresCheckpointer(pool, server, serde)
 
 
 def _set_up(connection: "Connection[Any]", create_tables: Callable[[], None]) -> None:

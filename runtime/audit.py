@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from cogwork.core.errors import ToolError
+from cogwork.runtime.wording import counted
+
 __all__ = ["app"]
 
 app = typer.Typer(name="audit", help="Check the log of what agents did.", no_args_is_help=True)
@@ -41,6 +44,11 @@ def verify_command(
 
     settings = load_settings(config)
     path, key = log or settings.audit_log, settings.audit_key
+    if not path.exists():
+        raise ToolError(
+            f"there is no audit log '{path}'; runs write it where the setting audit_log says, and "
+            "an argument names another"
+        )
     secret = key.get_secret_value() if key else None
     report = verify_audit_log(path, key=secret, known=known or ())
     if as_json:
@@ -49,8 +57,7 @@ def verify_command(
     else:
         for fault in report.faults:
             typer.echo(f"✗ {fault}")
-        count = f"{report.entries:,} record{'' if report.entries == 1 else 's'} in {path}"
-        typer.echo(f"{count}; the last is {report.last}")
+        typer.echo(f"{counted(report.entries, 'record')} in {path}; the last is {report.last}")
         typer.echo("the log is NOT whole" if report.faults else "the log is whole")
     if report.faults:
         raise typer.Exit(1)

@@ -9,6 +9,8 @@ import typer
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.registry import nearest
+from cogwork.runtime import completion
+from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:
     from cogwork.core.settings import Settings
@@ -23,13 +25,27 @@ _WIDEST = 500  # characters of a table
 def bench_command(  # noqa: PLR0917 - one parameter an option
     graph: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a graph; repeatable.", show_default="all"),
+        typer.Option(
+            help="Name of a graph; repeatable.",
+            show_default="all",
+            autocompletion=completion.graph_names,
+        ),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Id of a task; repeatable.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="Id of a task; repeatable.",
+            show_default="all",
+            autocompletion=completion.bench_ids,
+        ),
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Kind of tasks; repeatable.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="Kind of tasks; repeatable.",
+            show_default="all",
+            autocompletion=completion.bench_kinds,
+        ),
     ] = None,
     tasks_from: Annotated[
         Path | None,
@@ -44,7 +60,11 @@ def bench_command(  # noqa: PLR0917 - one parameter an option
     ] = None,
     tool: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a tool or group; repeatable.", show_default="calculator, files"),
+        typer.Option(
+            help="Name of a tool or group; repeatable.",
+            show_default="calculator, files",
+            autocompletion=completion.tools,
+        ),
     ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Attempts at each task.")] = 1,
     concurrency: Annotated[int, typer.Option(min=1, help="Attempts at once.")] = 4,
@@ -93,12 +113,12 @@ def bench_command(  # noqa: PLR0917 - one parameter an option
     makers = [graph_maker(name, settings, tool) for name in names]
     _check(settings, tool)
     results = _run(makers, chosen, max_cost, options)
-    if output is not None and render is not None:
-        _write(output, render(results))
     if as_json:
         typer.echo(to_json(results))
     else:
         _show(results, len(chosen))
+    if output is not None and render is not None:
+        _write(output, render(results))
     _exit(results, max_cost, min_success)
 
 
@@ -170,6 +190,10 @@ def _renderer(path: Path) -> Callable[[Sequence["Results"]], str]:
     }
     if path.suffix not in known:
         raise ConfigurationError(f"--output is {path}; its name ends in .json or .md")
+    if not path.parent.is_dir():  # or all would be run for nothing
+        raise ConfigurationError(
+            f"cannot write to {path}: there is no folder {path.parent}; choose another --output"
+        )
     return known[path.suffix]
 
 
@@ -191,7 +215,7 @@ def _show(results: Sequence["Results"], count: int) -> None:
     # A table that is folded cannot be read; what is wider than a terminal goes on below.
     needed = Console(width=_WIDEST).measure(table).maximum
     console = Console(emoji=False, width=max(needed, Console().width))
-    said = f"{count} tasks, {results[0].model}"
+    said = f"{counted(count, 'task')}, {results[0].model}"
     console.print(said, style="dim", highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     if len(results) == 1:

@@ -1,7 +1,7 @@
 """A registered graph, built as the settings say, for the command line and the server."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 
+from cogwork.core.errors import ConfigurationError
 from cogwork.core.models import create_chat_model
 from cogwork.core.settings import Settings
 from cogwork.graphs.registry import graphs
@@ -16,11 +17,12 @@ from cogwork.tools.audit import AuditLog
 from cogwork.tools.policy import load_policy
 from cogwork.tools.registry import default_tools, load_tools
 
-__all__ = ["LOCAL_USER", "build_graph", "open_memories_of"]
-
+__all__ = ["LOCAL_USER", "build_graph", "open_memories_of", "require_options"]
 
 LOCAL_USER: Final = "local"
 """Whose memories the command line works on, unless told otherwise."""
+
+_OF_FEW: Final = ("corpus", "depth")  # options that most graphs have no use for
 
 
 @contextmanager
@@ -83,20 +85,42 @@ def build_graph(
     }
     if store is not None:
         options |= {"store": store, "user": LOCAL_USER}
-    taken = inspect.signature(factory).parameters
-    # What few graphs know is not handed to one that takes all options for another.
-    options |= {
-        key: value
-        for key, value in {"corpus": settings.corpus, "depth": depth}.items()
-        if key in taken
-    }
-    takes_all = any(each.kind is each.VAR_KEYWORD for each in taken.values())
+    options |= {"corpus": settings.corpus, "depth": depth}
+    named = inspect.signature(factory).parameters
     return factory(
         create_chat_model(settings=settings),
         load_tools(tools or default_tools(), root=settings.root, settings=settings),
         **{
-            name: value
-            for name, value in options.items()
-            if name in taken or (takes_all and value is not None)
+            option: value
+            for option, value in options.items()
+            if option in named or (value is not None and _takes(factory, option))
         },
     )
+
+
+def require_options(name: str, given: Mapping[str, Any]) -> None:
+    """Refuse options of the command line that a graph would ignore.
+
+    Args:
+        name: A registered graph's.
+        given: What was chosen, by parameter of graph factories; None for what was not.
+
+    Raises:
+        UnknownNameError: There is no such graph.
+        ConfigurationError: It does not take one of these; the graphs that do are named.
+    """
+    for option, value in given.items():
+        if value is None or _takes(graphs.get(name), option):
+            continue
+        others = [each for each in graphs.names() if _takes(graphs.get(each), option)]
+        raise ConfigurationError(
+            f"graph '{name}' has no use for --{option.replace('_', '-')}; leave it out, or run "
+            f"one that has: {', '.join(others)}"
+        )
+
+
+def _takes(factory: Callable[..., Any], option: str) -> bool:
+    """Whether a graph has the option; one that takes all for another is not taken at its word."""
+    named = inspect.signature(factory).parameters
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in named.values())
+    return option in named or (takes_all and option not in _OF_FEW)

@@ -20,11 +20,13 @@ from cogwork.core.errors import BudgetError, CogworkError, ConfigurationError, r
 from cogwork.runtime import (
     audit,
     bench_commands,
+    completion,
     memory,
     process_commands,
     serve,
     show,
     task_commands,
+    worker_commands,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +50,8 @@ app.add_typer(task_commands.app)
 app.add_typer(process_commands.app)
 app.command("show")(show.show_command)
 app.command("serve")(serve.serve_command)
-app.command("worker")(task_commands.worker_command)
-app.command("metrics")(task_commands.metrics_command)
+app.command("worker")(worker_commands.worker_command)
+app.command("metrics")(worker_commands.metrics_command)
 app.command("bench")(bench_commands.bench_command)
 
 
@@ -96,7 +98,13 @@ MaxSeconds = Annotated[
 
 @app.command("run")
 def run_command(  # noqa: PLR0917 - one parameter an option
-    graph: Annotated[str, typer.Argument(help="Name of a graph; `cogwork graphs` lists them.")],
+    graph: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a graph; `cogwork graphs` lists them.",
+            autocompletion=completion.graph_names,
+        ),
+    ],
     question: Annotated[
         str | None, typer.Argument(help="What to do; without it an interrupted thread goes on.")
     ] = None,
@@ -108,10 +116,16 @@ def run_command(  # noqa: PLR0917 - one parameter an option
         typer.Option(
             help="Name of a tool or group, such as files, data, delete_file; repeatable.",
             show_default="calculator, files",
+            autocompletion=completion.tools,
         ),
     ] = None,
     thread: Annotated[
-        str | None, typer.Option(help="Go on with this thread.", show_default="a new one")
+        str | None,
+        typer.Option(
+            help="Go on with this thread.",
+            show_default="a new one",
+            autocompletion=completion.thread_ids,
+        ),
     ] = None,
     resume: Annotated[
         str | None,
@@ -125,7 +139,10 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     ] = None,
     depth: Annotated[
         str | None,
-        typer.Option(help="How thoroughly `research` looks: quick, standard or comprehensive."),
+        typer.Option(
+            help="How thoroughly `research` looks: quick, standard or comprehensive.",
+            autocompletion=completion.one_of("quick", "standard", "comprehensive"),
+        ),
     ] = None,
     max_steps: Annotated[
         int | None, typer.Option(min=1, help="Steps that the question may take.", show_default="10")
@@ -143,17 +160,19 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     from cogwork.core.logs import log_as
     from cogwork.core.settings import load_settings
     from cogwork.memory import create_checkpointer
-    from cogwork.runtime.building import build_graph, open_memories_of
+    from cogwork.runtime.building import (
+        build_graph,
+        open_memories_of,
+        require_options,
+    )
     from cogwork.runtime.run import new_thread
 
-    if question is not None and resume is not None:
-        raise ConfigurationError("give a question or --resume, not both")
-    if question is not None and not question.strip():
-        raise ConfigurationError("the question is empty; say what to do")
-    budget = Budget(max_tokens, max_cost, max_seconds, max_model_calls, max_tool_calls)
+    _check_asked(question, thread, resume)
+    require_options(graph, {"corpus": corpus, "depth": depth, "max_steps": max_steps})
     chosen = {"model": model, "root": root, "corpus": corpus, "max_steps": max_steps}
     settings = load_settings(config, **{k: v for k, v in chosen.items() if v is not None})
     log_as(settings)
+    budget = Budget(max_tokens, max_cost, max_seconds, max_model_calls, max_tool_calls)
     name = thread or new_thread()
     with (
         create_checkpointer(settings.checkpointer) as checkpointer,
@@ -193,8 +212,9 @@ def doctor_command(config: Config = None, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([finding.as_dict() for finding in findings]))
     else:
+        width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            typer.echo(str(finding))
+            typer.echo(finding.line(width))
     if any(finding.status == "broken" for finding in findings):
         raise typer.Exit(1)
 
@@ -213,6 +233,20 @@ def main() -> NoReturn:
         if sys.flags.dev_mode:
             raise
         sys.exit(_explain(error))
+
+
+def _check_asked(question: str | None, thread: str | None, resume: str | None) -> None:
+    if question is not None and resume is not None:
+        raise ConfigurationError("give a question or --resume, not both")
+    if question is not None and not question.strip():
+        raise ConfigurationError("the question is empty; say what to do")
+    if thread is not None and not thread.strip():
+        raise ConfigurationError("--thread is blank; give the thread a name, or leave it out")
+    if question is None and thread is None:
+        raise ConfigurationError(
+            "there is nothing to do; give a question, or name with --thread the thread that is "
+            "to go on"
+        )
 
 
 @contextmanager
@@ -265,7 +299,8 @@ def _run(  # noqa: PLR0917 - as `run_command`
 def _explain(error: Exception) -> int:
     """Tell the error on stderr and return the exit code."""
     if isinstance(error, CogworkError):
-        typer.echo(f"error: {error.safe_message()}", err=True)
+        faults = [" ".join(line.split()) for line in redact(str(error)).splitlines()]
+        typer.echo("error: " + "\n  ".join(faults), err=True)
         return 2 if isinstance(error, ConfigurationError) else 1
     kind = type(error).__name__
     typer.echo(

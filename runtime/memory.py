@@ -85,7 +85,9 @@ def add_command(
 def search_command(
     query: Annotated[str, typer.Argument(help="What is asked.")],
     *,
-    k: Annotated[int, typer.Option("-k", "--limit", min=1, help="How many at most.")] = 5,
+    k: Annotated[
+        int, typer.Option("-k", "--limit", min=1, max=100_000, help="How many at most.")
+    ] = 5,
     store: Store = None,
     user: User = "local",
     agent: Agent = None,
@@ -104,7 +106,7 @@ def search_command(
             return await opened.semantic.search(query, k, touch=False)
 
         found = run_blocking(search)
-    _tell_memories(found, user, as_json=as_json, scored=True)
+    _tell_memories(found, user, agent, as_json=as_json, scored=True)
 
 
 @app.command("list", epilog="Example: cogwork memory list --sort importance --limit 50")
@@ -122,7 +124,7 @@ def list_command(
     with open_memory(Place(store, user, agent, config)) as opened:
         found = _everything(opened)
     shown = sorted(found, key=_ORDERS[sort])[:limit]
-    _tell_memories(shown, user, as_json=as_json)
+    _tell_memories(shown, user, agent, as_json=as_json)
     if len(shown) < len(found):
         typer.echo(f"{len(shown)} of {len(found)}; --limit shows more", err=True)
 
@@ -240,7 +242,12 @@ def _tell(what: str, memory: "Memory", *, err: bool = False) -> None:
 
 
 def _tell_memories(
-    memories: "list[Memory]", user: str, *, as_json: bool, scored: bool = False
+    memories: "list[Memory]",
+    user: str,
+    agent: str | None,
+    *,
+    as_json: bool,
+    scored: bool = False,
 ) -> None:
     from cogwork.runtime.memory_tables import tell_table
 
@@ -249,9 +256,9 @@ def _tell_memories(
     elif memories:
         tell_table(memories, scored=scored)
     else:
+        whose = f"user '{user}'" + (f" and agent '{agent}'" if agent else "")
         typer.echo(
-            f"nothing found for user '{user}'; `cogwork memory stats` shows who has memories",
-            err=True,
+            f"nothing found for {whose}; `cogwork memory stats` shows who has memories", err=True
         )
 
 

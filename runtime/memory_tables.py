@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cogwork.memory.facts import Memory
+from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:
     from cogwork.memory.store import ChromaStore, StoreStats
@@ -133,11 +134,11 @@ def tell_stats(path: str, size: int | None, stats: "StoreStats", found: Sequence
     """Print what a store holds and how its index is."""
     console = _console()
     dims = f" ({stats.dims} dimensions)" if stats.dims else ""
-    lag = f"{stats.pending:,} of {stats.distinct_vectors:,} vectors not in Chroma yet"
+    lag = f"{stats.pending:,} of {counted(stats.distinct_vectors, 'vector')} not in Chroma yet"
     rows = {
         "store": path if size is None else f"{path} ({_bytes(size)})",
         "embeddings": f"{stats.embeddings or 'none used yet'}{dims}",
-        "items": f"{stats.items:,} in {stats.namespaces:,} namespaces, bookkeeping included",
+        "items": f"{stats.items:,} in {counted(stats.namespaces, 'namespace')}, bookkeeping included",
         "index": f"{lag}; searches know them" if stats.pending else "Chroma has every vector",
         "chroma": stats.chroma_error or stats.chroma,
     }

@@ -1,5 +1,6 @@
 """Looking after long-term memory from the command line: tidy up, carry over, draw."""
 
+from collections.abc import Sized
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ from cogwork.runtime.memory_place import (
     tell_json,
     write_file,
 )
+from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:
     from cogwork.memory.map import MemoryMap
@@ -58,6 +60,8 @@ def stats_command(
         tell_json({"store": redact(opened.path), "bytes": size, **asdict(stats), "memories": held})
     else:
         tell_stats(redact(opened.path), size, stats, found)
+        if not found and (user is not None or agent is not None):
+            typer.echo("nobody called so has memories here; leave --user and --agent out", err=True)
 
 
 @app.command("consolidate", epilog="Example: cogwork memory consolidate --untouched-days 90")
@@ -139,12 +143,14 @@ def export_command(
     from cogwork.core.bridge import run_blocking
     from cogwork.runtime.memory_lines import export_lines
 
-    with open_memory(Place(store, user, agent, config)) as opened:
+    place = Place(store, user, agent, config)
+    with open_memory(place) as opened:
         memories = run_blocking(opened.semantic.everything)
     lines = export_lines(memories)
     if file == "-":
         typer.echo(lines, nl=False)
         return
+    _require_some(memories, place, file)
     write_file(Path(file), lines)
     if as_json:
         tell_json({"file": file, "exported": len(memories)})
@@ -201,7 +207,7 @@ def reindex_command(
     if as_json:
         tell_json({"vectors": count})
     else:
-        typer.echo(f"indexed {count:,} vectors")
+        typer.echo(f"indexed {counted(count, 'vector')}")
 
 
 @app.command("map", epilog="Example: cogwork memory map memories.svg --user ada")
@@ -223,7 +229,7 @@ def map_command(
     The texts are embedded again for it, with the embeddings of the settings.
     """
     _check_suffix(file)
-    drawn = _draw(Place(store, user, agent, config), clusters=clusters, limit=limit)
+    drawn = _draw(Place(store, user, agent, config), file, clusters=clusters, limit=limit)
     svg = drawn.svg
     write_file(file, to_png(svg) if file.suffix.lower() == ".png" else svg.encode())
     found = [asdict(each) for each in drawn.clusters]
@@ -248,7 +254,7 @@ def _check_suffix(file: Path) -> None:
         )
 
 
-def _draw(place: Place, *, clusters: int | None, limit: int) -> "MemoryMap":
+def _draw(place: Place, file: Path, *, clusters: int | None, limit: int) -> "MemoryMap":
     from rich.console import Console
 
     from cogwork.core.bridge import run_blocking
@@ -256,6 +262,7 @@ def _draw(place: Place, *, clusters: int | None, limit: int) -> "MemoryMap":
 
     with open_memory(place) as opened:
         memories = run_blocking(opened.semantic.everything)
+    _require_some(memories, place, file)
     texts = [memory.text for memory in memories]
     with Console(stderr=True).status(f"drawing {_counted(len(texts))}"):
         found = opened.embeddings.embed_documents(texts) if texts else []
@@ -266,5 +273,15 @@ def _draw(place: Place, *, clusters: int | None, limit: int) -> "MemoryMap":
         return draw_memory_map(memories, vectors, title=title, clusters=clusters, limit=limit)
 
 
+def _require_some(memories: Sized, place: Place, file: Path | str) -> None:
+    """Refuse to put nothing in the place of what a file holds."""
+    if not memories:
+        whose = f"user '{place.user}'" + (f" and agent '{place.agent}'" if place.agent else "")
+        raise ConfigurationError(
+            f"{file} is not written, for there are no memories of {whose}; `cogwork memory stats` "
+            "shows who has some"
+        )
+
+
 def _counted(count: int) -> str:
-    return "1 memory" if count == 1 else f"{count:,} memories"
+    return counted(count, "memory", "memories")

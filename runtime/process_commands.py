@@ -1,6 +1,5 @@
 """`cogwork process`: check definitions of processes, run instances of them, export their trails."""
 
-import importlib.util
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.runtime import completion
+from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:
-    from langchain_core.tools import BaseTool
     from langgraph.types import StateSnapshot
 
-    from cogwork.core.settings import Settings
     from cogwork.graphs.process import Process
     from cogwork.nodes.process.answering import Item
-    from cogwork.nodes.process.definition import Definition
 
 __all__ = ["app"]
 
@@ -29,7 +27,9 @@ app = typer.Typer(
 )
 
 Files = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.")]
-Thread = Annotated[str, typer.Option(help="Names the instance.")]
+Thread = Annotated[
+    str, typer.Option(help="Names the instance.", autocompletion=completion.thread_ids)
+]
 Name = Annotated[
     str | None,
     typer.Option("--process", help="Which of several.", show_default="the one no other runs"),
@@ -73,7 +73,7 @@ def check_command(files: Files, as_json: Json = False) -> None:
         return
     for each, one in zip(definitions, told, strict=True):
         count = len([*each.all_steps()])
-        typer.echo(f"{one['file']}: {each.key}, {count} steps, is whole")
+        typer.echo(f"{one['file']}: {each.key}, {counted(count, 'step')}, is whole")
 
 
 @app.command("run")
@@ -102,7 +102,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Begin an instance, answer what it asks, or wake what is due.
+    """Begin an instance (--input), answer what it asks (--answer), or wake what is due.
 
     Exits with 0 when the instance has ended, 1 when it failed, 3 when it waits.
     """
@@ -113,7 +113,11 @@ def run_command(  # noqa: PLR0917 - one parameter an option
         place: Any = {"configurable": {"thread_id": thread}}
         snapshot = graph.get_state(place)
         if asked is None and not snapshot.values:
-            raise ConfigurationError(f"there is no instance '{thread}'; begin it with --input")
+            raise ConfigurationError(
+                f"there is no instance '{thread}'; begin it with {_sample(graph)}"
+            )
+        if asked is not None and not snapshot.values:
+            _check_input(graph, asked)
         todo = asked if asked is not None else _command(snapshot, answer, by)
         is_cut_off = bool(snapshot.next) and not snapshot.interrupts
         if todo is not None or is_cut_off:
@@ -125,7 +129,15 @@ def run_command(  # noqa: PLR0917 - one parameter an option
 def export_command(  # noqa: PLR0917 - one parameter an option
     files: Files,
     thread: Thread,
-    form: Annotated[str, typer.Option("--format", help="csv or json.", metavar="FORMAT")] = "csv",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="csv or json.",
+            metavar="FORMAT",
+            autocompletion=completion.one_of("csv", "json"),
+        ),
+    ] = "csv",
     name: Name = None,
     tools: Tools = None,
     root: Root = None,
@@ -141,7 +153,12 @@ def export_command(  # noqa: PLR0917 - one parameter an option
     with _opened(files, name, tools, root, config, ()) as graph:
         values = graph.get_state({"configurable": {"thread_id": thread}}).values
     if not values:
-        raise ConfigurationError(f"there is no instance '{thread}'")
+        raise ConfigurationError(
+            f"there is no instance '{thread}'; `cogwork process run … --thread {thread} --input …` "
+            "begins it"
+        )
+    if not values.get("trail"):
+        typer.echo(f"nothing has happened in instance '{thread}' yet", err=True)
     typer.echo(forms[form](values.get("trail") or []), nl=form == "json")
 
 
@@ -159,15 +176,17 @@ def _opened(  # noqa: PLR0917 - what the options say
     from cogwork.graphs.process import create_process
     from cogwork.memory import create_checkpointer
     from cogwork.nodes.process.reading import read_definitions
+    from cogwork.runtime.process_tools import load_process_tools
     from cogwork.tools.audit import AuditLog
 
     settings = load_settings(config, **({} if root is None else {"root": root}))
     definitions = read_definitions(files)
     key = settings.audit_key
+    ready = load_process_tools(definitions, tools, settings)
     with create_checkpointer(settings.checkpointer) as checkpointer:
         yield create_process(
             definitions,
-            _tools(definitions, tools, settings),
+            ready,
             model=create_chat_model(settings=settings),
             roles=_roles(roles),
             process=name,
@@ -175,34 +194,6 @@ def _opened(  # noqa: PLR0917 - what the options say
             audit=AuditLog(settings.audit_log, key=key.get_secret_value() if key else None),
             checkpointer=checkpointer,
         )
-
-
-def _tools(
-    definitions: Sequence["Definition"], own: str | None, settings: "Settings"
-) -> Sequence["BaseTool"]:
-    """The tools of a file, or those of the registry that steps name."""
-    from cogwork.nodes.process.library import Library
-    from cogwork.tools.registry import load_tools
-    from cogwork.tools.registry import tools as registry
-
-    if own is not None:
-        return _own_tools(own, Path(settings.root))
-    named = {name for name in Library(definitions).tools if name in registry}
-    return load_tools(sorted(named), root=settings.root, settings=settings)
-
-
-def _own_tools(own: str, root: Path) -> Sequence["BaseTool"]:
-    file, _, function = own.rpartition(":")
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file) if file else None
-    if spec is None or spec.loader is None or not Path(file).is_file():
-        raise ConfigurationError(f"--tools is '{own}', which names no file; write file.py:function")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made = getattr(module, function, None)
-    if made is None:
-        raise ConfigurationError(f"'{file}' has no function '{function}'; correct --tools")
-    found: Sequence[BaseTool] = made(root)
-    return found
 
 
 def _roles(given: Sequence[str]) -> dict[str, list[str]]:
@@ -213,6 +204,24 @@ def _roles(given: Sequence[str]) -> dict[str, list[str]]:
             raise ConfigurationError(f"--role is '{each}'; write ROLE=PERSON")
         roles.setdefault(role, []).append(person)
     return roles
+
+
+def _check_input(graph: "Process", given: Mapping[str, Any]) -> None:
+    """Refuse an input in the words of the command line."""
+    from cogwork.nodes.process.beginning import definition_for
+
+    try:
+        definition_for(graph.versions, given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}, as in {_sample(graph)}") from None
+
+
+def _sample(graph: "Process") -> str:
+    """The option that begins an instance, with the fields of the newest definition."""
+    *_, newest = graph.versions.values()
+    values = {"text": "…", "number": 0, "boolean": True, "list": [], "mapping": {}}
+    fields = {name: values[kind] for name, kind in newest.input.items()}
+    return f"--input '{json.dumps(fields, ensure_ascii=False)}'"
 
 
 def _mapping(text: str, option: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,8 +37,10 @@ def serve_command(
     """Serve graphs with LangGraph's development server, until Ctrl-C."""
     if find_spec("langgraph_cli") is None:
         raise ConfigurationError("the server needs the extra: pip install 'cogwork[serve]'")
+    chosen = _config(config)
+    _require_free(host, port)
     command = [
-        *(sys.executable, "-m", "langgraph_cli", "dev", "--config", str(_config(config))),
+        *(sys.executable, "-m", "langgraph_cli", "dev", "--config", str(chosen)),
         *("--host", host, "--port", str(port), "--no-browser", "--no-reload"),
         *("--n-jobs-per-worker", "10"),
     ]
@@ -49,6 +52,7 @@ def _config(given: Path | None) -> Path:
     """The file that is given, or is here, or is written here to serve every graph."""
     chosen = given or Path("langgraph.json")
     if chosen.is_file():
+        _require_graphs(chosen)
         return chosen
     if given is not None:
         raise ConfigurationError(f"there is no file '{given}'; name a langgraph.json")
@@ -61,6 +65,29 @@ def _config(given: Path | None) -> Path:
             f"cannot write {written}: {error.strerror}; serve from a folder of your own"
         ) from error
     return written
+
+
+def _require_graphs(path: Path) -> None:
+    """Refuse what LangGraph's server would end at with a stack trace."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"'{path}' cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"'{path}' is no JSON: {error}; name a langgraph.json") from error
+    if not isinstance(said, dict) or not said.get("graphs"):
+        raise ConfigurationError(f"'{path}' has no 'graphs'; name a langgraph.json")
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        (family, *_), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        socket.create_server((host, port), family=family).close()
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"nothing can listen on {host}, port {port}: {why}; choose another --host or --port"
+        ) from error
 
 
 def server_config() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.runtime import completion
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -15,10 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["show_command"]
 
 _FORMS = ["ascii", "mermaid", "svg", "png"]
+_ENDINGS = {".svg": "svg", ".png": "png", ".txt": "ascii", ".mmd": "mermaid"}
 
 
 def show_command(  # noqa: PLR0917 - one parameter an option
-    graph: Annotated[str, typer.Argument(help="Name of a graph; `cogwork graphs` lists them.")],
+    graph: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a graph; `cogwork graphs` lists them.",
+            autocompletion=completion.graph_names,
+        ),
+    ],
     form: Annotated[
         str | None,
         typer.Option(
@@ -26,6 +34,7 @@ def show_command(  # noqa: PLR0917 - one parameter an option
             help="ascii, mermaid, svg or png.",
             metavar="FORMAT",
             show_default="as the file is named, else ascii",
+            autocompletion=completion.one_of(*_FORMS),
         ),
     ] = None,
     output: Annotated[
@@ -33,7 +42,11 @@ def show_command(  # noqa: PLR0917 - one parameter an option
     ] = None,
     thread: Annotated[
         str | None,
-        typer.Option(help="Mark what this thread did: svg or png.", show_default=False),
+        typer.Option(
+            help="Mark what this thread did: svg or png.",
+            show_default=False,
+            autocompletion=completion.thread_ids,
+        ),
     ] = None,
     xray: Annotated[bool, typer.Option("--xray", help="Look into subgraphs.")] = False,
     config: Annotated[
@@ -61,8 +74,13 @@ def show_command(  # noqa: PLR0917 - one parameter an option
 def _form(form: str | None, output: Path | None, *, has_thread: bool) -> str:
     from cogwork.core.registry import nearest
 
-    ending = output.suffix.removeprefix(".").lower() if output else ""
-    chosen = form or (ending if ending in _FORMS else "svg" if has_thread else "ascii")
+    ending = output.suffix.lower() if output else ""
+    if form is None and ending and ending not in _ENDINGS:
+        raise ConfigurationError(
+            f"'{output}' ends in none of {', '.join(_ENDINGS)}; name it so, or say what it is by "
+            "--format"
+        )
+    chosen = form or _ENDINGS.get(ending) or ("svg" if has_thread else "ascii")
     if chosen not in _FORMS:
         raise ConfigurationError(f"no format is called '{chosen}'; {nearest(chosen, _FORMS)}")
     if chosen == "png" and output is None:

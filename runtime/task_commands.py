@@ -1,24 +1,17 @@
-"""`cogwork tasks`, `cogwork worker` and `cogwork metrics`: graphs as tasks, from the command line."""
+"""`cogwork tasks`: graphs as tasks, from the command line."""
 
 import json
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cogwork.core.errors import ConfigurationError, TaskError
 from cogwork.core.registry import nearest
+from cogwork.runtime import completion
+from cogwork.runtime.task_place import Config, opened
+from cogwork.runtime.wording import counted
 
-if TYPE_CHECKING:
-    from cogwork.core.metrics import Metrics
-    from cogwork.core.settings import Settings
-    from cogwork.runtime.tasks.runner import Runner
-
-__all__ = ["app", "metrics_command", "worker_command"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="tasks",
@@ -26,24 +19,45 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="Of the task.")]
+_LONGEST = 2_000_000  # hours, two centuries
+_NONE = 'no tasks; `cogwork tasks submit react "…"` makes one'
+_STATES = ("pending", "running", "paused", "completed", "failed", "cancelled")
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="Of the task, or how it begins.", autocompletion=completion.task_ids
+    ),
+]
 
 
 @app.command("submit")
 def submit_command(  # noqa: PLR0917 - one parameter an option
-    graph: Annotated[str, typer.Argument(help="Name of a graph; `cogwork graphs` lists them.")],
+    graph: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a graph; `cogwork graphs` lists them.",
+            autocompletion=completion.graph_names,
+        ),
+    ],
     question: Annotated[str, typer.Argument(help="What to do.")],
-    priority: Annotated[str, typer.Option(help="low, normal, high or critical.")] = "normal",
+    priority: Annotated[
+        str,
+        typer.Option(
+            help="low, normal, high or critical.",
+            autocompletion=completion.one_of("low", "normal", "high", "critical"),
+        ),
+    ] = "normal",
     timeout: Annotated[
         float | None, typer.Option(help="Seconds that it may run.", show_default=False)
     ] = None,
     parent: Annotated[
-        str | None, typer.Option(help="A task that it is cancelled with.", show_default=False)
+        str | None,
+        typer.Option(
+            help="A task that it is cancelled with.",
+            show_default=False,
+            autocompletion=completion.task_ids,
+        ),
     ] = None,
     config: Config = None,
     as_json: Json = False,
@@ -57,17 +71,25 @@ def submit_command(  # noqa: PLR0917 - one parameter an option
     if not question.strip():
         raise ConfigurationError("the question is empty; say what to do")
     given = {"messages": [{"role": "user", "content": question}]}
-    with _opened(config) as runner:
+    with opened(config) as runner:
+        above = None if parent is None else runner.named(parent)
         key = runner.submit(
-            graph, given, priority=Priority[priority], timeout=timeout, parent=parent
+            graph, given, priority=Priority[priority], timeout=timeout, parent=above
         )
     typer.echo(json.dumps({"id": key}) if as_json else key)
+    if not as_json:
+        typer.echo("(`cogwork worker` does it, `cogwork tasks watch` shows how it goes)", err=True)
 
 
 @app.command("list")
 def list_command(
     state: Annotated[
-        str | None, typer.Option(help="Only those in this state.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Only those in this state.",
+            show_default=False,
+            autocompletion=completion.one_of(*_STATES),
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 30,
     config: Config = None,
@@ -78,12 +100,12 @@ def list_command(
 
     from cogwork.runtime.tasks.display import tasks_table
 
-    with _opened(config) as runner:
+    with opened(config) as runner:
         found = runner.list(state, limit=limit)  # type: ignore[arg-type]  # checked there
     if as_json:
         typer.echo(json.dumps([task.model_dump() for task in found]))
     elif not found:
-        typer.echo('no tasks; `cogwork tasks submit react "…"` makes one')
+        typer.echo(_NONE if state is None else f"no tasks are {state}")
     else:
         Console(emoji=False).print(tasks_table(found))
 
@@ -93,8 +115,8 @@ def status_command(key: Id, config: Config = None, as_json: Json = False) -> Non
     """Say what is known of a task."""
     from cogwork.runtime.tasks.display import facts_of
 
-    with _opened(config) as runner:
-        task = runner.status(key)
+    with opened(config) as runner:
+        task = runner.status(runner.named(key))
     if as_json:
         typer.echo(task.model_dump_json())
         return
@@ -105,7 +127,12 @@ def status_command(key: Id, config: Config = None, as_json: Json = False) -> Non
 @app.command("watch")
 def watch_command(
     key: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One task; all that have not ended.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]",
+            help="One task; all that have not ended.",
+            autocompletion=completion.task_ids,
+        ),
     ] = None,
     config: Config = None,
     as_json: Json = False,
@@ -113,20 +140,23 @@ def watch_command(
     """Show tasks as they go, until they have ended or wait for a person."""
     from cogwork.runtime.tasks.display import watch
 
-    with _opened(config) as runner:
+    with opened(config) as runner:
         if as_json:
             if key is None:
                 raise ConfigurationError("watch --json needs the id of a task")
-            for event in runner.watch(key):
+            for event in runner.watch(runner.named(key)):
                 typer.echo(event.model_dump_json())
         else:
-            watch(runner, key)
+            watch(runner, None if key is None else runner.named(key))
 
 
 @app.command("report")
 def report_command(
     key: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One task; all unless given.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="One task; all unless given.", autocompletion=completion.task_ids
+        ),
     ] = None,
     hours: Annotated[
         float | None,
@@ -136,12 +166,21 @@ def report_command(
     as_json: Json = False,
 ) -> None:
     """Print what became of tasks and what they took, as Markdown."""
-    with _opened(config) as runner:
+    if hours is not None and not 0 < hours <= _LONGEST:
+        raise ConfigurationError(
+            f"--hours is {hours:g}; give a number above 0 and up to {_LONGEST:,}, or leave it out"
+        )
+    with opened(config) as runner:
         if key is None:
             found = runner.report(None if hours is None else hours * 3_600)
+            if not as_json and not found.states:
+                typer.echo(
+                    _NONE if hours is None else f"no task waits, runs, or ended within {hours:g} h"
+                )
+                return
             typer.echo(found.model_dump_json() if as_json else found.markdown(), nl=as_json)
         else:
-            one = runner.task_report(key)
+            one = runner.task_report(runner.named(key))
             typer.echo(one.model_dump_json() if as_json else one.markdown(), nl=as_json)
 
 
@@ -152,14 +191,25 @@ def result_command(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Print the answer of a task; all that its graph gave with --json."""
+    """Print the answer of a task; all that its graph gave with --json.
+
+    Exits with 1 when the task failed or has not ended, 3 when it waits for a person.
+    """
+    from cogwork.runtime.tasks.display import how_to_go_on
     from cogwork.runtime.tasks.task import ENDED
 
-    with _opened(config) as runner:
+    with opened(config) as runner:
+        key = runner.named(key)
         task = runner.status(key)
         if not wait and task.state not in (*ENDED, "paused"):
             raise TaskError(f"task '{key}' is {task.state}; wait for it with --wait")
-        found = runner.result(key)
+        try:
+            found = runner.result(key)
+        except TaskError:
+            if (task := runner.status(key)).state != "paused":
+                raise
+            typer.echo("\n".join(how_to_go_on(task)), err=True)
+            raise typer.Exit(3) from None
     messages = found.get("messages") if isinstance(found, dict) else None
     if as_json or not messages:
         from pydantic_core import to_jsonable_python
@@ -173,7 +223,8 @@ def result_command(
 @app.command("cancel")
 def cancel_command(key: Id, config: Config = None) -> None:
     """Cancel a task and those that belong to it."""
-    with _opened(config) as runner:
+    with opened(config) as runner:
+        key = runner.named(key)
         runner.cancel(key)
     typer.echo(f"{key}: cancelled, within a second if it runs")
 
@@ -181,7 +232,8 @@ def cancel_command(key: Id, config: Config = None) -> None:
 @app.command("pause")
 def pause_command(key: Id, config: Config = None) -> None:
     """Hold a task at its next checkpoint."""
-    with _opened(config) as runner:
+    with opened(config) as runner:
+        key = runner.named(key)
         runner.pause(key)
     typer.echo(f"{key}: pauses at its next checkpoint")
 
@@ -196,116 +248,23 @@ def resume_command(
     config: Config = None,
 ) -> None:
     """Let a paused task go on, with an answer to what it asks."""
-    with _opened(config) as runner:
+    with opened(config) as runner:
+        key = runner.named(key)
         runner.resume(key, None if answer is None else _read(answer))
     typer.echo(f"{key}: pending")
 
 
 @app.command("cleanup")
 def cleanup_command(
-    days: Annotated[float, typer.Option(min=0, help="That ended so many days ago.")] = 7.0,
+    days: Annotated[
+        float, typer.Option(min=0, max=100_000, help="That ended so many days ago.")
+    ] = 7.0,
     config: Config = None,
 ) -> None:
     """Forget tasks that ended some time ago, with their checkpoints."""
-    with _opened(config) as runner:
+    with opened(config) as runner:
         gone = runner.cleanup(days * 86_400)
-    typer.echo(f"{len(gone)} tasks are forgotten")
-
-
-def metrics_command(
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of the worker.")] = 9464,
-) -> None:
-    """Print what a worker counts, which serves it (`cogwork worker --metrics-port 9464`)."""
-    import httpx
-
-    try:
-        found = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5, trust_env=False)
-    except httpx.HTTPError as error:
-        raise TaskError(
-            f"no worker serves metrics on port {port} ({error}); start one with "
-            f"`cogwork worker --metrics-port {port}`"
-        ) from error
-    typer.echo(found.text, nl=False)
-
-
-def worker_command(  # noqa: PLR0917 - one parameter an option
-    max_concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once.")] = 4,
-    until_done: Annotated[
-        bool, typer.Option("--until-done", help="End when nothing is left to do.")
-    ] = False,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, help="Answer Prometheus on this port.", show_default=False),
-    ] = None,
-    metrics_host: Annotated[
-        str, typer.Option(help="Who may ask: this machine alone, or 0.0.0.0 for all.")
-    ] = "127.0.0.1",
-    grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that running nodes have when it ends.")
-    ] = 10.0,
-    config: Config = None,
-) -> None:
-    """Work on tasks until SIGTERM or Ctrl-C; what runs is then brought to its next checkpoint."""
-    ended = threading.Event()
-    before = {
-        each: signal.signal(each, lambda *_: ended.set())
-        for each in (signal.SIGTERM, signal.SIGINT)
-    }
-    with ExitStack() as stack:
-        options: dict[str, Any] = {"max_concurrency": max_concurrency}
-        if metrics_port is not None:
-            options["metrics"] = _serve_metrics(stack, metrics_port, metrics_host)
-        runner = stack.enter_context(_opened(config, grace, **options))
-        runner.start()
-        typer.echo("working; Ctrl-C or SIGTERM ends it", err=True)
-        while not ended.wait(0.2):
-            if until_done and not runner.counts().keys() & {"pending", "running"}:
-                break
-        typer.echo("coming to an end", err=True)
-    for each, handler in before.items():
-        signal.signal(each, handler)
-
-
-@contextmanager
-def _opened(config: Path | None, grace: float = 10.0, **options: Any) -> Iterator["Runner"]:
-    """The runner that the settings name; it works only if it is started."""
-    from cogwork.core.logs import log_as
-    from cogwork.core.settings import load_settings
-    from cogwork.graphs.registry import graphs
-    from cogwork.runtime.tasks.runner import Runner
-
-    settings = load_settings(config)
-    log_as(settings)
-    with ExitStack() as stores:  # opened with the graphs that work on memories
-        makers = {name: _maker(name, settings, stores) for name in graphs.names()}
-        runner = Runner(settings.tasks, makers, **options)
-        try:
-            yield runner
-        finally:
-            runner.stop(grace)
-
-
-def _maker(name: str, settings: "Settings", stack: ExitStack) -> Any:
-    def make() -> Any:
-        from cogwork.runtime.building import build_graph, open_memories_of
-
-        store = stack.enter_context(open_memories_of(name, settings))
-        return build_graph(name, settings, store=store)
-
-    return make
-
-
-def _serve_metrics(stack: ExitStack, port: int, host: str) -> "Metrics":
-    from cogwork.core.metrics import Metrics
-
-    metrics = Metrics()
-    try:
-        stack.enter_context(metrics.serve(port, host))
-    except OSError as error:
-        raise ConfigurationError(
-            f"metrics cannot be served on {host}, port {port}: {error.strerror}; choose another"
-        ) from error
-    return metrics
+    typer.echo(f"{counted(len(gone), 'task is', 'tasks are')} forgotten")
 
 
 def _read(answer: str) -> Any:

@@ -30,33 +30,41 @@ HEAVY = {
     "yaml",
 }
 
-# Third-party packages are imported first and once; each module of ours is then imported
-# in a fork of that interpreter, where none of the others is. What comes with the package
-# that it is in has been imported just so, and need not be again.
+# Third-party packages are imported first and once. A module that is imported alone imports the
+# packages that it is in before it; so each is imported in a fork of an interpreter that has
+# imported just those. What came with them need not be imported again.
 IMPORT_ALONE = """
-import importlib, os, sys, traceback, warnings
-for name in ("langgraph.graph", "langchain_openai", "pydantic_settings", "typer", "rich"):
+import gc, importlib, os, sys, traceback, warnings
+for name in ("langgraph.graph", "langchain_openai", "pydantic_settings", "typer", "rich", "numpy"):
     importlib.import_module(name)
-came = set()
-for name in sorted(sys.argv[1:], key=lambda name: name.count(".")):
-    if name in came:
-        continue
-    read, write = os.pipe()
-    child = os.fork()
-    if not child:
-        warnings.simplefilter("error")
-        try:
-            importlib.import_module(name)
-        except BaseException:
-            print(f"--- {name}", traceback.format_exc(), sep="\\n", file=sys.stderr)
-        sys.stderr.flush()
-        with open(write, "w") as told:
-            told.write(" ".join(each for each in sys.modules if each.startswith(name + ".")))
-        os._exit(0)
-    os.close(write)
-    with open(read) as told:
-        came.update(told.read().split())
-    os.waitpid(child, 0)
+gc.disable()
+gc.freeze()  # so that forks share what they do not change
+warnings.simplefilter("error")
+
+def import_alone(name):
+    try:
+        importlib.import_module(name)
+    except BaseException:
+        print(f"--- {name}", traceback.format_exc(), sep="\\n", file=sys.stderr, flush=True)
+    else:
+        import_those_in(name)
+
+def import_those_in(package):
+    for name in sys.argv[1:]:
+        if name.rpartition(".")[0] != package:
+            continue
+        if name in sys.modules:
+            import_those_in(name)
+            continue
+        child = os.fork()
+        if not child:
+            import_alone(name)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            print(f"--- {name} ended with {status}", file=sys.stderr, flush=True)
+
+import_alone("cogwork")
 """
 
 

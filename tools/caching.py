@@ -28,7 +28,8 @@ SomeTool = TypeVar("SomeTool", bound=StructuredTool)
 class ToolCache:
     """Remembers what tools have read, and lets calls that are the same wait for one.
 
-    A failure is told to all who wait for the call, and is not remembered. Untrusted text
+    A failure is told to all who wait for the call, and is not remembered; neither is what
+    cannot be copied, for which each makes a call of his own. Untrusted text
     that a call has read taints also those who are answered from it.
 
     Args:
@@ -117,19 +118,22 @@ class ToolCache:
             key = _key(space, args)
             if key is None:
                 return function(**args)
+            made = _Outcome()
 
             def make() -> _Outcome:
                 if (found := self._kept.get(key, self._load)) is not None:
                     return found  # type: ignore[no-any-return] # it is what was put
-                outcome = _Outcome()
-                with outcome.noting():
-                    outcome.value = function(**args)
-                if (data := self._data(outcome)) is not None:
+                with made.noting():
+                    made.value = function(**args)
+                if (data := self._data(made)) is not None:
                     self._kept.put(key, data)
-                return outcome
+                return made
 
             kept = self._kept.get(key, self._load, count_miss=False)
-            return (kept or self._flights.run(key, make)).given()
+            outcome = kept or self._flights.run(key, make)
+            if outcome.is_live and outcome is not made:
+                return function(**args)
+            return outcome.given()
 
         return cached
 
@@ -141,25 +145,31 @@ class ToolCache:
             key = _key(space, args)
             if key is None:
                 return await function(**args)
+            made = _Outcome()
 
             async def make() -> _Outcome:
                 if (found := await self._kept.aget(key, self._load)) is not None:
                     return found  # type: ignore[no-any-return] # it is what was put
-                outcome = _Outcome()
-                with outcome.noting():
-                    outcome.value = await function(**args)
-                if (data := self._data(outcome)) is not None:
+                with made.noting():
+                    made.value = await function(**args)
+                if (data := self._data(made)) is not None:
                     await self._kept.aput(key, data)
-                return outcome
+                return made
 
             kept = await self._kept.aget(key, self._load, count_miss=False)
-            return (kept or await self._flights.arun(key, make)).given()
+            outcome = kept or await self._flights.arun(key, make)
+            if outcome.is_live and outcome is not made:
+                return await function(**args)
+            return outcome.given()
 
         return cached
 
     def _data(self, outcome: "_Outcome") -> Any:
         """What is kept of it; None of a failure, and of what a file cannot hold."""
         if outcome.error is not None:
+            return None
+        if outcome.is_live:
+            self._kept.note_failed(f"a {type(outcome.value).__name__} cannot be copied")
             return None
         if not self._is_file:
             return outcome
@@ -181,6 +191,8 @@ class _Outcome:
     value: Any = None
     error: Exception | None = None
     read: frozenset[str] = frozenset()
+    is_live: bool = False
+    """Whether the value cannot be copied, and so belongs to whoever made the call."""
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -194,13 +206,22 @@ class _Outcome:
                 self.error = error
             finally:
                 self.read = frozenset(found)
+                self.is_live = not _can_be_copied(self.value)
 
     def given(self) -> Any:
         """Return or raise it; whoever asks has read what was read for it."""
         has_read(*self.read)
         if self.error is not None:
             raise self.error
-        return copy.deepcopy(self.value)
+        return self.value if self.is_live else copy.deepcopy(self.value)
+
+
+def _can_be_copied(value: Any) -> bool:
+    try:
+        copy.deepcopy(value)
+    except Exception:  # noqa: BLE001 - copying runs code of whoever wrote the value's class
+        return False
+    return True
 
 
 def _from_json(data: bytes) -> _Outcome:

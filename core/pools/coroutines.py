@@ -27,7 +27,7 @@ class _Job:
 
 
 class AsyncPool:
-    """Coroutines on the caller's loop, so many at a time.
+    """Coroutines on the caller's loop, so many at a time; on one loop after another, too.
 
     Leaving its block by an exception cancels what is under way.
 
@@ -54,7 +54,7 @@ class AsyncPool:
         check_limits(name, workers, queue, timeout)
         self._count, self._timeout, self._full, self._name = workers, timeout, full, name
         self._bound = workers + queue
-        self._room, self._free = asyncio.Semaphore(self._bound), asyncio.Semaphore(workers)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._jobs: dict[asyncio.Task[Any], _Job] = {}
         self._is_closed = False
         self._tally = Tally()
@@ -66,7 +66,7 @@ class AsyncPool:
 
         Raises:
             PoolFullError: The queue is full, and `full` is "refuse".
-            RuntimeError: The pool was shut down.
+            RuntimeError: The pool was shut down, or has calls on another loop.
         """
         task = self._enter(partial(fn, *args, **kwargs), name_of(fn))
         try:
@@ -151,6 +151,7 @@ class AsyncPool:
     ) -> "asyncio.Task[T]":
         if self._is_closed:
             raise RuntimeError(f"pool '{self._name}' was shut down and takes no more calls")
+        self._settle()
         if self._full == "refuse" and not waits and len(self._jobs) >= self._bound:
             self._tally.ends["refused"] += 1
             raise PoolFullError(
@@ -163,6 +164,19 @@ class AsyncPool:
         self._jobs[task] = job
         task.add_done_callback(self._done)
         return task
+
+    def _settle(self) -> None:
+        """Be on the caller's loop; what was on one that is closed is gone."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None and not self._loop.is_closed() and self._jobs:
+            raise RuntimeError(
+                f"pool '{self._name}' has calls on another event loop; give each loop its own"
+            )
+        self._loop = loop
+        self._jobs.clear()
+        self._room, self._free = asyncio.Semaphore(self._bound), asyncio.Semaphore(self._count)
 
     async def _work(self, work: Callable[[], Awaitable[T]], job: _Job) -> T:
         async with self._room:

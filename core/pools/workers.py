@@ -252,7 +252,7 @@ class Workers:
         error = inner.exception()
         end = "finished" if error is None else "failed"
         if self._processes and isinstance(error, BrokenProcessPool):
-            end, error = "lost", self._death(seat, call)
+            end, error = "lost", self._death(seat, call, error)
         with self.changed:
             self._running.pop(seat, None)
             if seat.is_left:
@@ -269,7 +269,13 @@ class Workers:
             tell(call, None if error else inner.result(), error)
         self._move()
 
-    def _death(self, seat: Seat, call: Call) -> WorkerLostError:
+    def _death(self, seat: Seat, call: Call, error: BrokenProcessPool) -> WorkerLostError:
+        if error.__cause__ is not None:  # the standard library has read something it could not
+            return WorkerLostError(
+                f"what '{call.name}' returned or raised in pool '{self._name}' cannot be read "
+                f"back: {_last_line(error.__cause__)}; an exception has to be made by what it gives "
+                "to Exception.__init__; the call has been done"
+            )
         return WorkerLostError(
             f"worker process {seat.number} of pool '{self._name}' died while it ran "
             f"'{call.name}': it was killed, ran out of memory or ended itself; "
@@ -342,3 +348,9 @@ class Workers:
                     self._clock.wait(min(left, default=timeout))
             for seat, call in late:
                 self._expire(seat, call, f"did not end within {timeout:g} seconds")
+
+
+def _last_line(cause: BaseException) -> str:
+    """What a traceback that came as text says at its end."""
+    lines = str(cause).strip().strip("'\"").strip().splitlines()
+    return lines[-1] if lines else type(cause).__name__

@@ -16,17 +16,18 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 from langgraph.checkpoint.postgres import PostgresSaver
-from psycopg import Error, OperationalError
+from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from cogwork.core.errors import MemoryStoreError
+from cogwork.core.postgres import Server
 from cogwork.memory.async_saver import ThreadedSaver
 from cogwork.memory.saver.commits import Commits
 from cogwork.memory.saver.postgres_rows import PostgresRow, commit, refuse_plain, row_of, writes_of
 from cogwork.memory.saver.pruning import STANDING, check_strategy, earliest_id
 from cogwork.memory.strict_serializer import StrictSerializer
 
-__all__ = ["PostgresCheckpointer", "explained", "line"]
+__all__ = ["PostgresCheckpointer"]
 
 _DELETE_WRITES_OF_RUNS = """
     DELETE FROM checkpoint_writes w USING checkpoints c
@@ -57,13 +58,13 @@ _TABLES = {
 class PostgresCheckpointer(ThreadedSaver, PostgresSaver):
     """LangGraph's `PostgresSaver`, usable from event loops and closed with its last graph."""
 
-    def __init__(self, pool: Any, where: str, serde: StrictSerializer) -> None:
+    def __init__(self, pool: Any, server: Server, serde: StrictSerializer) -> None:
         super().__init__(pool, serde=serde)
-        self._commits: Commits[PostgresRow] = Commits(functools.partial(_commit, pool, where))
+        self._commits: Commits[PostgresRow] = Commits(functools.partial(_commit, pool, server))
         # The base class holds its lock while it holds a connection, which would make
         # one of the pool. The copies that `with_allowlist` makes share what replaces it.
         self.lock = nullcontext()  # type: ignore[assignment]  # only entered and left
-        self.where = where
+        self.server = server
         self._closing = weakref.finalize(self.lock, _close, self._commits, pool)
 
     def close(self) -> None:
@@ -79,7 +80,7 @@ class PostgresCheckpointer(ThreadedSaver, PostgresSaver):
     ) -> RunnableConfig:
         """Save a checkpoint; it is durable when this returns."""
         row = row_of(config, checkpoint, metadata, new_versions, self.serde)
-        _commit(self.conn, self.where, [row])
+        _commit(self.conn, self.server, [row])
         return row.config
 
     async def aput(
@@ -103,7 +104,7 @@ class PostgresCheckpointer(ThreadedSaver, PostgresSaver):
     ) -> None:
         """Save what a task wrote; it is durable when this returns."""
         row = writes_of(config, writes, (task_id, task_path), self.serde)
-        _commit(self.conn, self.where, [row])
+        _commit(self.conn, self.server, [row])
 
     async def aput_writes(
         self,
@@ -122,7 +123,7 @@ class PostgresCheckpointer(ThreadedSaver, PostgresSaver):
 
     @contextmanager
     def _cursor(self, *, pipeline: bool = False) -> Iterator[Any]:
-        with explained(self.where), super()._cursor(pipeline=pipeline) as cursor:
+        with self.server.explained(), super()._cursor(pipeline=pipeline) as cursor:
             yield cursor
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
@@ -169,12 +170,12 @@ class PostgresCheckpointer(ThreadedSaver, PostgresSaver):
             return [row["thread_id"] for row in cursor.fetchall()]
 
 
-def _commit(pool: Any, where: str, rows: Sequence[PostgresRow]) -> None:
+def _commit(pool: Any, server: Server, rows: Sequence[PostgresRow]) -> None:
     """Write rows in one transaction; once more when the server was restarted meanwhile.
 
     The same rows may be written twice: the second time changes nothing.
     """
-    with explained(where):
+    with server.explained():
         try:
             with pool.connection() as connection:
                 commit(connection, rows)
@@ -197,22 +198,3 @@ def _refuse_if_others_stand_on(runs: tuple[list[str]], cursor: Any) -> None:
     cursor.execute(_STANDS_ON_RUNS, runs)
     if standing := cursor.fetchone():
         raise MemoryStoreError(STANDING.format(thread=standing["thread_id"]))
-
-
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Raise what PostgreSQL says as errors that name the way out."""
-    try:
-        yield
-    except Error as error:
-        raise MemoryStoreError(
-            f"checkpoints in PostgreSQL, {where}: {line(error)}; "
-            "check that the server runs and that the URL names a role that may write there",
-            details={"sqlstate": error.sqlstate},
-            transient=isinstance(error, OperationalError),
-        ) from error
-
-
-def line(error: Exception) -> str:
-    """Return what an error says in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

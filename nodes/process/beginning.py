@@ -10,7 +10,7 @@ from cogwork.core.bridge import Node, node
 from cogwork.core.errors import ConfigurationError
 from cogwork.nodes.process.definition import Definition
 
-__all__ = ["make_begin", "node_name"]
+__all__ = ["definition_for", "make_begin", "node_name"]
 
 _KINDS = {
     "text": (str,),
@@ -42,8 +42,7 @@ def make_begin(versions: Mapping[str, Definition], others: Mapping[str, str]) ->
         Writes: process, version, definitions
         """
         kept = state.get("definitions") or {}
-        chosen = _chosen(versions, state.get("version"), kept)
-        _check_input(chosen, state.get("input"))
+        chosen = definition_for(versions, state)
         update = {
             "process": chosen.process,
             "version": chosen.version,
@@ -52,6 +51,21 @@ def make_begin(versions: Mapping[str, Definition], others: Mapping[str, str]) ->
         return Command(update=update, goto=node_name(chosen, chosen.steps[0].id))
 
     return begin
+
+
+def definition_for(versions: Mapping[str, Definition], given: Mapping[str, Any]) -> Definition:
+    """Return the definition that an instance would begin with.
+
+    Args:
+        versions: The definitions by version, the newest last.
+        given: What it begins with: `input`, perhaps `version` and `definitions`.
+
+    Raises:
+        ConfigurationError: There is no such version, or the input is not what it takes.
+    """
+    chosen = _chosen(versions, given.get("version"), given.get("definitions") or {})
+    _check_input(chosen, given.get("input"))
+    return chosen
 
 
 def _chosen(

@@ -63,7 +63,8 @@ class Library:
         free = [process] if process else [name for name in self.order if name not in used]
         if len(free) != 1:
             raise ConfigurationError(
-                f"there are several processes, {', '.join(free)}; say which by process=…"
+                f"there are several processes, {', '.join(free)}; say which by process=… (--process "
+                "on the command line)"
             )
         if free[0] not in self.versions:
             raise ConfigurationError(

@@ -6,13 +6,13 @@ refused. Size and depth are bounded before anything is built.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from cogwork.core.errors import ConfigurationError, redact
+from cogwork.core.yaml_lines import line_at
 
 __all__ = ["Source", "read_source"]
 
@@ -44,13 +44,7 @@ class Source:
 
     def line(self, *path: str | int) -> int:
         """Return the line of what stands at a path, as near as it is known."""
-        node, line = self._root, self._root.start_mark.line + 1
-        for part in path:
-            found = [entry for entry in _entries(node) if entry[0] == str(part)]
-            if not found:
-                break
-            _, line, node = found[-1]
-        return line
+        return line_at(self._root, self._root.start_mark.line + 1, path)
 
     def _composed(self) -> yaml.Node:
         if len(self.text) > _LARGEST:
@@ -129,13 +123,3 @@ def read_source(path: str | Path) -> Source:
         raise ConfigurationError(
             f"the definition '{path}' is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from None
-
-
-def _entries(node: yaml.Node) -> Iterator[tuple[str, int, yaml.Node]]:
-    """What stands directly below a node: its key or index, its line, the node."""
-    if isinstance(node, yaml.MappingNode):
-        for key, below in node.value:
-            yield str(key.value), key.start_mark.line + 1, below
-    elif isinstance(node, yaml.SequenceNode):
-        for number, below in enumerate(node.value):
-            yield str(number), below.start_mark.line + 1, below

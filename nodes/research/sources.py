@@ -4,6 +4,7 @@ A folder, a database, the memories of a user, services of `tools.search`, functi
 signature of `Search`, and search tools of the caller all become a `Source`.
 """
 
+import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +29,7 @@ from cogwork.tools.base import spec_of, tool, with_spec
 from cogwork.tools.root import Root
 from cogwork.tools.search.corpus import Corpus
 from cogwork.tools.search.hit import Hit, Search
-from cogwork.tools.search.passages import passages_of
+from cogwork.tools.search.passages import KINDS, passages_of
 from cogwork.tools.search.tool import SOURCES, find_source
 from cogwork.tools.taint import has_read
 
@@ -52,6 +53,9 @@ _SHOWN = re.compile(
     re.MULTILINE,
 )
 _LEFT_OUT = re.compile(r"^not (?:asked|searched): .*", re.MULTILINE)
+_NO_DOCUMENTS: Final = (
+    "There was nothing to search in the corpus '{}': it holds no Markdown, text, HTML or PDF."
+)
 _MOST = 20_000  # characters of a tool's answer
 
 
@@ -126,6 +130,11 @@ def corpus_source(folder: str | Path | Corpus, *, trusted: bool = False) -> Sour
     Raises:
         ConfigurationError: There is no such folder.
     """
+    if not isinstance(folder, Corpus) and not Path(folder).is_dir():
+        raise ConfigurationError(
+            f"the corpus '{folder}' is no folder; name a folder of documents as corpus (--corpus on "
+            "the command line)"
+        )
     corpus = folder if isinstance(folder, Corpus) else Corpus(folder)
     given = None if isinstance(folder, Corpus) else PurePosixPath(Path(folder).as_posix())
     within = given if given is not None and not given.is_absolute() else PurePosixPath()
@@ -134,10 +143,22 @@ def corpus_source(folder: str | Path | Corpus, *, trusted: bool = False) -> Sour
         return _read(corpus.root, hit, within)
 
     def notes() -> list[str]:
-        return [f"not searched: {path}: {why}" for path, why in list(corpus.left_out.items())[:5]]
+        left_out = [f"not searched: {path}: {why}" for path, why in corpus.left_out.items()]
+        return (
+            left_out[:5] if _has_documents(corpus) else [_NO_DOCUMENTS.format(corpus.root.folder)]
+        )
 
     made = as_search_tool("corpus", corpus, network=False, trusted=trusted)
     return Source("corpus", made, opened, notes=notes)
+
+
+def _has_documents(corpus: Corpus) -> bool:
+    """Whether there is a file that would be searched, if it can be read."""
+    for _, folders, files in os.walk(corpus.root.folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(Path(name).suffix.lower() in KINDS for name in files if not name.startswith(".")):
+            return True
+    return False
 
 
 def memory_source(*, user: str | None = None, store: BaseStore | None = None) -> Source:

@@ -1,6 +1,6 @@
 """The writing of the report, from claims that have evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage
@@ -152,14 +152,14 @@ def _notes(
         documents = {each.document for each in evidence}
         asked = ", ".join(dict.fromkeys(each.source for each in searches))
         notes.append(
-            f"Searched: {asked}; {len(evidence)} quotations of {len(documents)} documents."
+            f"Searched: {asked}; {_counted(evidence, 'quotation')} of "
+            f"{_counted(documents, 'document')}."
         )
     if evidence and reasoning.method == "rules":
         notes.append("Findings are quotations, chosen by rules.")
-    if count := len(reasoning.dropped):
-        notes.append(
-            f"Left out, for the evidence does not support it: {count} claims of the model."
-        )
+    if reasoning.dropped:
+        count = _counted(reasoning.dropped, "claim")
+        notes.append(f"Left out, for the evidence does not support it: {count} of the model.")
     refused = sorted({place for each in searches for place in each.refused})
     if refused:
         notes.append(
@@ -170,6 +170,10 @@ def _notes(
     if evidence:
         notes += [_CAVEATS[name] for name in domains[:1] if name in _CAVEATS]
     return tuple(notes)
+
+
+def _counted(things: Sized, one: str) -> str:
+    return f"{len(things):,} {one}{'' if len(things) == 1 else 's'}"
 
 
 def _plain_domains(analysis: QueryAnalysis) -> list[str]:

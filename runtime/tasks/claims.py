@@ -1,5 +1,6 @@
 """Who runs which task: runners take what waits, say how it goes, and replace the dead."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,14 @@ _CLAIM: Final = f"""
         ORDER BY priority DESC, created LIMIT 1{{}}
     ) RETURNING {COLUMNS}
 """  # noqa: S608 - constants
+# What was wanted of a task and its runner did not come to do, is done when it is taken from it.
+_TAKE_BACK: Final = """
+    UPDATE tasks SET
+    state = CASE wish WHEN 'cancel' THEN 'cancelled' WHEN 'pause' THEN 'paused' ELSE 'pending' END,
+    ended = CASE wish WHEN 'cancel' THEN ? ELSE ended END, owner = NULL, wish = NULL,
+    ran = ran + CASE WHEN touched > started THEN touched - started ELSE 0 END
+    WHERE state = 'running' AND owner = ?
+"""
 
 
 class TaskFile(Protocol):
@@ -85,18 +94,18 @@ class Claims:
     def tell(
         self,
         owner: str,
-        progress: Mapping[str, tuple[float, str | None]],
+        progress: Mapping[str, tuple[float, str | None, Mapping[str, float]]],
         events: Mapping[str, Sequence[tuple[str, Any]]],
     ) -> None:
-        """Note how far the tasks are that one runs, and what happened to them."""
+        """Note how far the tasks are that one runs, what they spent, and what happened to them."""
 
         def work(cursor: sqlite3.Cursor) -> None:
             now = time.time()
-            for key, (share, phase) in progress.items():
+            for key, (share, phase, spent) in progress.items():
                 cursor.execute(
-                    "UPDATE tasks SET progress = ?, phase = ?, touched = ? "
+                    "UPDATE tasks SET progress = ?, phase = ?, spent = ?, touched = ? "
                     "WHERE id = ? AND owner = ? AND state = 'running'",
-                    [share, phase, now, key, owner],
+                    [share, phase, json.dumps(spent), now, key, owner],
                 )
             for key, happened in events.items():
                 note(cursor, key, happened)
@@ -118,19 +127,15 @@ class Claims:
             return [owner for (owner,) in rows]
 
     def requeue(self, owners: Sequence[str]) -> None:
-        """Take from the dead what they ran; it is pending again."""
+        """Take from the dead what they ran; it is pending again, unless it was to end or pause."""
 
         def work(cursor: sqlite3.Cursor) -> None:
             for owner in owners:
                 lost = cursor.execute(
-                    "UPDATE tasks SET state = 'pending', owner = NULL, "
-                    "ran = ran + CASE WHEN touched > started THEN touched - started ELSE 0 END "
-                    "WHERE state = 'running' AND owner = ? RETURNING id",
-                    [owner],
+                    f"{_TAKE_BACK} RETURNING id, state", [time.time(), owner]
                 ).fetchall()
-                for (key,) in lost:
-                    told = {"state": "pending", "reason": "its runner died"}
-                    note(cursor, key, [("state", told)])
+                for key, state in lost:
+                    note(cursor, key, [("state", {"state": state, "reason": "its runner died"})])
 
         self._file.write(work)
 
@@ -139,13 +144,11 @@ class Claims:
 
         def work(cursor: sqlite3.Cursor) -> None:
             for key in keys:
-                cursor.execute(
-                    "UPDATE tasks SET state = 'pending', owner = NULL "
-                    "WHERE id = ? AND state = 'running' AND owner = ?",
-                    [key, owner],
-                )
-                if cursor.rowcount:
-                    told = {"state": "pending", "reason": "its start was not heard of"}
+                back = cursor.execute(
+                    f"{_TAKE_BACK} AND id = ? RETURNING state", [time.time(), owner, key]
+                ).fetchone()
+                if back is not None:
+                    told = {"state": back[0], "reason": "its start was not heard of"}
                     note(cursor, key, [("state", told)])
 
         self._file.write(work)

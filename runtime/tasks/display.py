@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cogwork.runtime.answers import told
 from cogwork.runtime.tasks.task import ENDED, Task
-from cogwork.runtime.tasks.wording import amounts
+from cogwork.runtime.wording import amounts, counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from cogwork.runtime.tasks.runner import Runner
 
-__all__ = ["facts_of", "tasks_table", "watch"]
+__all__ = ["facts_of", "how_to_go_on", "tasks_table", "watch"]
 
 _COLOURS = {
     "pending": "dim",
@@ -86,7 +87,7 @@ def facts_of(task: Task) -> Iterator[tuple[str, Any]]:
         "created",
         datetime.fromtimestamp(task.created, UTC).astimezone().isoformat(" ", "seconds"),
     )
-    yield "ran", f"{task.duration(now):.1f} s in {task.attempts} attempt(s)"
+    yield "ran", f"{task.duration(now):.1f} s in {counted(task.attempts, 'attempt')}"
     if spent := amounts(task.spent):
         yield "spent", spent
     for name in ("phase", "parent", "timeout", "budget", "error"):
@@ -94,3 +95,11 @@ def facts_of(task: Task) -> Iterator[tuple[str, Any]]:
             yield name, value
     for each in task.questions:
         yield "asks", f"{json.dumps(each['value'], ensure_ascii=False)} ({each['id']})"
+
+
+def how_to_go_on(task: Task) -> Iterator[str]:
+    """Yield what a paused task asks, and what to type then."""
+    for each in task.questions:
+        yield f"asks: {told(each['value'])}"
+    answer = " --answer '…'" if task.questions else ""
+    yield f"task '{task.id}' is paused; go on with: cogwork tasks resume {task.id}{answer}"

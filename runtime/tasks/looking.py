@@ -9,13 +9,14 @@ from cogwork.core.registry import nearest
 from cogwork.runtime.tasks.changes import Changes
 from cogwork.runtime.tasks.records import Records
 from cogwork.runtime.tasks.report import Report, TaskReport, report_of, report_of_all
-from cogwork.runtime.tasks.submission import require_count, require_seconds
+from cogwork.runtime.tasks.submission import require_count, require_id, require_seconds
 from cogwork.runtime.tasks.task import ENDED, State, Task, TaskEvent
 
 __all__ = ["POLL", "Looking"]
 
 POLL: Final = 0.2
 """Seconds between looks at what other processes did."""
+_OFFERED: Final = 5  # ids that begin alike
 
 
 class Looking:
@@ -38,6 +39,26 @@ class Looking:
             TaskError: There is none.
         """
         return self._records.get(id)
+
+    def named(self, beginning: str) -> str:
+        """Return the id of the one task that is called so, or whose id begins so.
+
+        Raises:
+            ConfigurationError: There is none, or there are several.
+        """
+        require_id("id", beginning)
+        found = self._records.beginning(beginning, _OFFERED)
+        if len(found) == 1 or beginning in found[:1]:  # the shortest is the first
+            return found[0]
+        if not found:
+            raise ConfigurationError(
+                f"there is no task '{beginning}'; `cogwork tasks list` shows them"
+            )
+        more = ", …" if len(found) == _OFFERED else ""
+        raise ConfigurationError(
+            f"the ids of several tasks begin with '{beginning}': {', '.join(found)}{more}; "
+            "write more of it"
+        )
 
     def progress(self, id: str) -> float:  # noqa: A002
         """Return how far a task is, from 0 to 1."""

@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cogwork.core.postgres import Asking, Server
+from cogwork.runtime.tasks.liveness import let_go_in_forks
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -67,6 +69,10 @@ class PostgresFile:
 
     def __init__(self, url: str) -> None:
         self._server = _server(url)
+        self._inherited: list[object] = []
+        self._open()
+
+    def _open(self) -> None:
         from psycopg_pool import ConnectionPool
 
         with self._server.explained(), self._server.connect() as connection:
@@ -81,9 +87,17 @@ class PostgresFile:
                 check=ConnectionPool.check_connection,  # survives a restart of the server
                 open=True,
             )
+        self._process = os.getpid()
+
+    def _be_here(self) -> None:
+        """Leave its connections to the process that this one is a fork of, and open others."""
+        if self._process != os.getpid():
+            self._inherited.append(self._pool)  # not closed, which would end the other's sessions
+            self._open()
 
     def write(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a transaction and return its result once that is durable."""
+        self._be_here()
         with (
             self._server.explained(),
             self._pool.connection() as connection,
@@ -95,6 +109,7 @@ class PostgresFile:
     @contextmanager
     def read(self) -> Iterator[Any]:
         """Lend a connection that sees what is committed."""
+        self._be_here()
         with (
             self._server.explained(),
             self._pool.connection() as connection,
@@ -104,7 +119,8 @@ class PostgresFile:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        if self._process == os.getpid():
+            self._pool.close()
 
 
 class PostgresPresence:
@@ -121,6 +137,7 @@ class PostgresPresence:
         with _server(url).explained():
             self._connection = connect(url)
             self._mine = self._lock(self.owner, _ANY_TIME)
+        let_go_in_forks(self)
 
     def lives(self, owner: str) -> bool:
         """Whether another runner still is there."""
@@ -131,6 +148,12 @@ class PostgresPresence:
                 return True
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [_number(owner)])
             return False
+
+    def let_go(self) -> None:
+        """Be no sign of this process, which is a fork; the connection is its parent's."""
+        # To close it would say goodbye to the server in the parent's name; it may be closed.
+        with suppress(Exception), Path(os.devnull).open("r+b", buffering=0) as nothing:
+            os.dup2(nothing.fileno(), self._connection.fileno(), inheritable=False)
 
     def leave(self) -> None:
         """Take the sign away."""

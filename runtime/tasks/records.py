@@ -9,9 +9,9 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from cogwork.core.errors import TaskError
+from cogwork.core.errors import MemoryStoreError, TaskError
 from cogwork.memory.store.sqlite_file import SqliteFile
 from cogwork.runtime.tasks.claims import TaskFile
 from cogwork.runtime.tasks.postgres import PostgresFile
@@ -19,10 +19,12 @@ from cogwork.runtime.tasks.report import Line
 from cogwork.runtime.tasks.rows import COLUMNS, FIELDS, note, prepare, row_of, task_of, update
 from cogwork.runtime.tasks.submission import require_id
 from cogwork.runtime.tasks.task import ENDED, State, Task, TaskEvent, require_transition
+from cogwork.runtime.wording import counted
 
 __all__ = ["Records"]
 
 T = TypeVar("T")
+_WISHED: Final[Mapping[str, State]] = {"cancel": "cancelled", "pause": "paused"}
 
 
 class Records:
@@ -43,7 +45,7 @@ class Records:
             self.file = PostgresFile(place)
             self._lock = PostgresFile.lock
         else:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(place.parent)
             self.file = SqliteFile(place, prepare, name="tasks")
 
     def close(self) -> None:
@@ -62,8 +64,8 @@ class Records:
             waiting = cursor.execute("SELECT count(*) FROM tasks WHERE state = 'pending'")
             if waiting.fetchone()[0] >= most:
                 raise TaskError(
-                    f"{most:,} tasks are waiting already; submit again when some have run, or "
-                    "let more run at once (max_concurrency) or wait (max_pending)"
+                    f"{counted(most, 'task is', 'tasks are')} waiting already; submit again when "
+                    "some have run, or let more run at once (max_concurrency) or wait (max_pending)"
                 )
             made = cursor.execute(
                 f"INSERT INTO tasks ({COLUMNS}, kind, input) "  # noqa: S608 - constants
@@ -93,6 +95,15 @@ class Records:
         if row is None:
             raise TaskError(f"there is no task '{key}'; `cogwork tasks list` shows them")
         return task_of(row)
+
+    def beginning(self, start: str, limit: int) -> list[str]:
+        """Return the ids that begin so, the shortest first, at most so many of them."""
+        with self.file.read() as connection:
+            rows = connection.execute(
+                "SELECT id FROM tasks WHERE substr(id, 1, ?) = ? ORDER BY length(id), id LIMIT ?",
+                [len(start), start, limit],
+            ).fetchall()
+        return [key for (key,) in rows]
 
     def input_of(self, key: str) -> tuple[tuple[str, bytes], Any]:
         """Return what a task was given, and the answers it goes on with."""
@@ -151,9 +162,9 @@ class Records:
 
         Args:
             key: Which.
-            after: What it becomes.
+            after: What it becomes; what was to be cancelled or paused does not become pending.
             owner: Who may change it while it runs; None for whoever asks.
-            **values: What else becomes known: error, questions, answer.
+            **values: What else becomes known: error, questions, answer, ran.
 
         Raises:
             TaskError: There is none, or its state does not allow it.
@@ -161,31 +172,33 @@ class Records:
 
         def work(cursor: sqlite3.Cursor) -> Task | None:
             row = cursor.execute(
-                f"SELECT {COLUMNS}, owner FROM tasks WHERE id = ?{self._lock}",  # noqa: S608 - constants
+                f"SELECT {COLUMNS}, owner, wish FROM tasks WHERE id = ?{self._lock}",  # noqa: S608 - constants
                 [key],
             ).fetchone()
             if row is None:
                 raise TaskError(f"there is no task '{key}'; `cogwork tasks list` shows them")
-            before, now = task_of(row[:-1]), time.time()
-            if owner is not None and (row[-1] != owner or before.state != "running"):
+            *fields, runs_it, wish = row
+            before, now = task_of(fields), time.time()
+            if owner is not None and (runs_it != owner or before.state != "running"):
                 return None
-            require_transition(key, before.state, after)
+            state = _WISHED.get(wish, after) if after == "pending" else after
+            require_transition(key, before.state, state)
             told = {
-                **values,
-                "state": after,
-                "touched": now,
                 "ran": before.duration(now),
+                **values,
+                "state": state,
+                "touched": now,
                 "owner": None,
                 "wish": None,
             }
-            if after in ENDED:
+            if state in ENDED:
                 told["ended"] = now
                 told["phase"] = None
-            if after == "completed":
+            if state == "completed":
                 told["progress"] = 1.0
             update(cursor, key, told)
-            note(cursor, key, [("state", {"state": after, **_said(values)})])
-            return before.model_copy(update={"state": after, "touched": now, "ran": told["ran"]})
+            note(cursor, key, [("state", {"state": state, **_said(values)})])
+            return before.model_copy(update={"state": state, "touched": now, "ran": told["ran"]})
 
         return self.file.write(work)
 
@@ -213,6 +226,15 @@ class Records:
             return [key for (key,) in gone]
 
         return self.file.write(work)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MemoryStoreError(
+            f"the tasks' folder '{folder}' cannot be made: {error.strerror}; choose another place"
+        ) from error
 
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:

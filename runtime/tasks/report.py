@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from cogwork.runtime.tasks.task import ENDED, State, Task, TaskEvent
-from cogwork.runtime.tasks.wording import amounts, duration, table
+from cogwork.runtime.wording import amounts, counted, duration, table
 
 __all__ = ["Line", "Report", "Silence", "TaskReport", "report_of", "report_of_all"]
 
@@ -61,7 +61,7 @@ class TaskReport(BaseModel):
         facts = [
             ("graph", task.graph),
             ("progress", f"{task.progress:.0%}" + (f", {task.phase}" if task.phase else "")),
-            ("ran", f"{duration(self.ran)} in {task.attempts} attempt(s)"),
+            ("ran", f"{duration(self.ran)} in {counted(task.attempts, 'attempt')}"),
             ("waited", duration(self.waited)),
             ("left", None if self.left is None else f"about {duration(self.left)}"),
             ("silent for", None if self.silent is None else duration(self.silent)),

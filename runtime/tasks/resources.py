@@ -6,10 +6,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
-from langchain_core.callbacks import BaseCallbackHandler
 from pydantic import BaseModel, ConfigDict
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.core.watching import Watch
+from cogwork.runtime.wording import counted
 
 __all__ = ["Resources", "Usage"]
 
@@ -89,7 +90,7 @@ class Resources:
         self._starts = _LastMinute()
         self._calls = _LastMinute()
         self._processors = _Processors()
-        self.callback: BaseCallbackHandler = _CallCounter(self._calls)
+        self.callback: Watch = _CallCounter(self._calls)
 
     def __call__(self) -> str | None:
         """Return why no task may start now; None, and counts a start, if one may."""
@@ -131,7 +132,7 @@ class Resources:
             found.append(f"the processors are at {used.cpu:.0%}: more tasks at once only wait")
         if self._max_calls is not None and used.calls > _BUSY * self._max_calls:
             found.append(
-                f"{used.calls} calls were made within a minute, near max_calls of "
+                f"{counted(used.calls, 'call was', 'calls were')} made within a minute, near max_calls of "
                 f"{self._max_calls}: cache what repeats, or lower max_concurrency"
             )
         return found
@@ -144,9 +145,9 @@ class Resources:
         if self._max_cpu < 1 and used.cpu > self._max_cpu:
             return f"the processors are busy at {used.cpu:.0%}, above max_cpu={self._max_cpu}"
         if self._max_starts is not None and used.starts >= self._max_starts:
-            return f"{used.starts} tasks started within a minute, as many as max_starts allows"
+            return f"{counted(used.starts, 'task')} started within a minute, as many as max_starts allows"
         if self._max_calls is not None and used.calls >= self._max_calls:
-            return f"{used.calls} calls were made within a minute, as many as max_calls allows"
+            return f"{counted(used.calls, 'call was', 'calls were')} made within a minute, as many as max_calls allows"
         return None
 
     def _of(self, name: str) -> str:
@@ -245,16 +246,13 @@ def _memory_limit(limit: Path, used: Path, figures: Path) -> tuple[int, int] | N
     return (most, max(most - now + reclaimable, 0)) if 0 < most < 2**60 else None
 
 
-class _CallCounter(BaseCallbackHandler):
+class _CallCounter(Watch):
     """Counts calls of models and tools."""
 
-    run_inline = True
+    ignore_chain = True
 
     def __init__(self, calls: _LastMinute) -> None:
         self._calls = calls
-
-    def __deepcopy__(self, _: Any) -> "_CallCounter":
-        return self  # a copy would count apart
 
     def on_chat_model_start(self, *_: Any, **__: Any) -> None:
         self._calls.add()
@@ -263,4 +261,7 @@ class _CallCounter(BaseCallbackHandler):
         self._calls.add()
 
     def on_tool_start(self, *_: Any, **__: Any) -> None:
+        self._calls.add()
+
+    def tool_begins(self, _: Any) -> None:
         self._calls.add()

@@ -33,6 +33,7 @@ from cogwork.runtime.tasks.running import Graph, bound, output_of
 from cogwork.runtime.tasks.submission import new_task, require_count, require_seconds
 from cogwork.runtime.tasks.task import ENDED, Priority, State, Task, answers_to
 from cogwork.runtime.tasks.workers import Limits, Workers
+from cogwork.runtime.wording import counted
 
 __all__ = ["Runner"]
 
@@ -90,7 +91,7 @@ class Runner(Looking):
         self._closes = checkpointer is None
         self._makers = dict(graphs or {})
         self._made: dict[str, Graph] = {}
-        self._making = threading.Lock()
+        self._making = {name: threading.Lock() for name in self._makers}
         self._max_pending = max_pending
         limits = Limits(max_concurrency, stall_after)
         self._workers = Workers(records, self._graph, list(self._makers), place, limits)
@@ -250,8 +251,11 @@ class Runner(Looking):
             TaskError: It is not paused; it asks and there is no answer, or the other way round.
         """
         task = self._records.get(id)
+        if task.state != "paused":
+            raise TaskError(f"task '{id}' is {task.state}; only a paused one can be resumed")
         if task.questions and answer is None:
-            raise TaskError(f"task '{id}' asks {len(task.questions)} question(s); give an answer")
+            asked = counted(len(task.questions), "question")
+            raise TaskError(f"task '{id}' asks {asked}; give an answer")
         if answer is not None and not task.questions:
             raise TaskError(f"task '{id}' asks nothing; resume it without an answer")
         self._records.change(id, "pending", answer=answers_to(task, answer))
@@ -259,6 +263,8 @@ class Runner(Looking):
 
     def cleanup(self, older_than: float = 7 * 86_400.0) -> Sequence[str]:
         """Forget tasks that ended so many seconds ago, with their checkpoints; return which.
+
+        What a graph keeps that was compiled with a checkpointer of its own is left there.
 
         Raises:
             ConfigurationError: That is no number of seconds.
@@ -293,7 +299,7 @@ class Runner(Looking):
 
     def _graph(self, name: str) -> Graph:
         self._known(name)
-        with self._making:
+        with self._making[name]:  # one takes long, and others must not wait for it
             if name not in self._made:
                 maker = self._makers[name]
                 made = maker if not callable(maker) else maker()

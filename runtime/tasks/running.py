@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -30,7 +32,7 @@ from cogwork.runtime.tasks.alerts import Kind
 from cogwork.runtime.tasks.progress import Progress
 from cogwork.runtime.tasks.task import State, Task
 
-__all__ = ["Ended", "Graph", "Running", "Wish", "bound", "output_of", "serde_of"]
+__all__ = ["Ended", "Graph", "Running", "Wish", "bound", "failed", "output_of", "serde_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ Graph: TypeAlias = CompiledStateGraph[Any, Any, Any, Any]
 Wish: TypeAlias = Literal["cancel", "pause", "stop"]
 
 _AFTER_WISH: dict[Wish, State] = {"cancel": "cancelled", "pause": "paused", "stop": "pending"}
-_MOST = 200  # events that wait to be written
+_MOST = 1_000  # events that wait to be written; of a task so many are kept
 _ATTEMPTS = 10  # starts of a task after which a database that is away fails it
 
 
@@ -80,7 +82,8 @@ class Running:
         self._answers = answers
         self._callbacks = callbacks
         self._control = RunControl()
-        self._told: list[tuple[str, Any]] = []
+        self._told: deque[tuple[str, Any]] = deque(maxlen=_MOST)
+        self._began = time.monotonic()
         self._work: asyncio.Task[Ended] | None = None
         self._ledger: Ledger | None = None
 
@@ -106,16 +109,23 @@ class Running:
 
     def take_events(self) -> list[tuple[str, Any]]:
         """Return what happened since the last call."""
-        told, self._told = self._told, []
+        told = list(self._told)
+        self._told.clear()
         return told
 
     def spent(self) -> dict[str, float]:
         """Return what the task has taken, in this attempt and those before."""
-        now = self._ledger.spent.as_dict() if self._ledger else {}
         before = self.task.spent
+        if self._ledger is None:
+            return before
+        now = self._ledger.spent.as_dict()
         return {
             name: before.get(name, 0) + value for name, value in now.items() if name != "seconds"
         }
+
+    def ran(self) -> float:
+        """Return the seconds that it ran, over all attempts; no clock that is set changes them."""
+        return self.task.ran + time.monotonic() - self._began
 
     async def _run(self) -> Ended:
         left = None if self.task.timeout is None else max(self.task.timeout - self.task.ran, 0)
@@ -131,19 +141,11 @@ class Running:
             return Ended("paused" if drained.reason == "pause" else "pending")
         except TimeoutError as error:
             if not limit.expired():
-                return self._failed(error)
+                return failed(self.task, error)
             told = f"it ran longer than {self.task.timeout:g} s"
             return Ended("failed", {"error": told}, "timeout")
         except BaseException as error:  # noqa: BLE001 - whatever a graph raises ends its task, not the runner
-            return self._failed(error)
-
-    def _failed(self, error: BaseException) -> Ended:
-        away = isinstance(error, MemoryStoreError) and error.transient
-        if away and self.task.attempts < _ATTEMPTS:
-            _log.warning("task '%s' starts again: %s", self.task.id, _told(error))
-            return Ended("pending")
-        alert: Kind = "overspent" if isinstance(error, BudgetError) else "failed"
-        return Ended("failed", {"error": _told(error)}, alert)
+            return failed(self.task, error)
 
     async def _follow(self) -> Ended:
         config = _config_of(self.task)
@@ -167,7 +169,7 @@ class Running:
         return Ended("completed")
 
     def _input(self, snapshot: StateSnapshot) -> Any:
-        if not snapshot.created_at:
+        if _is_older(snapshot, self.task):
             return self._given
         # After a crash the answer may have been heard already, and another question wait.
         open_ = {each.id for each in snapshot.interrupts}
@@ -187,8 +189,23 @@ class Running:
 
     def _tell(self, kind: str, data: Any) -> None:
         self.heard = time.monotonic()
-        if len(self._told) < _MOST:
-            self._told.append((kind, data))
+        self._told.append((kind, data))
+
+
+def failed(task: Task, error: BaseException, what: str = "") -> Ended:
+    """Return how a task ends by an error; it starts again if a database is away, not for ever.
+
+    Args:
+        task: Which.
+        error: Why.
+        what: What failed, before the error's message.
+    """
+    away = isinstance(error, MemoryStoreError) and error.transient
+    if away and task.attempts < _ATTEMPTS:
+        _log.warning("task '%s' starts again: %s", task.id, _told(error))
+        return Ended("pending")
+    alert: Kind = "overspent" if isinstance(error, BudgetError) else "failed"
+    return Ended("failed", {"error": what + _told(error)}, alert)
 
 
 def bound(graph: Graph, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
@@ -229,6 +246,14 @@ def _is_step(event: Any) -> bool:
 
 def _node(namespace: str) -> str:
     return namespace.partition(":")[0]
+
+
+def _is_older(snapshot: StateSnapshot, task: Task) -> bool:
+    """Whether a thread has nothing of the task: it is empty, or was there before."""
+    if not snapshot.created_at:
+        return True
+    is_its_own = (snapshot.metadata or {}).get("trace_id") == task.trace
+    return not is_its_own and datetime.fromisoformat(snapshot.created_at).timestamp() < task.created
 
 
 def _told(error: BaseException) -> str:

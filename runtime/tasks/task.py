@@ -1,5 +1,6 @@
 """What is known of a task, and which states follow which."""
 
+import re
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final, Literal, TypeAlias
@@ -22,6 +23,7 @@ __all__ = [
 State: TypeAlias = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
 Phase: TypeAlias = Literal["planning", "executing", "reasoning"]
 
+_ID: Final = re.compile(r"[0-9a-f]{32}")
 ENDED: Final[tuple[State, ...]] = ("completed", "failed", "cancelled")
 
 _FOLLOWS: Final[dict[State, tuple[State, ...]]] = {
@@ -93,7 +95,9 @@ class Task(BaseModel):
 
     def duration(self, now: float) -> float:
         """Return the seconds that it has run until now."""
-        return self.ran + (now - self.started if self.state == "running" and self.started else 0.0)
+        if self.state != "running" or not self.started:
+            return self.ran
+        return self.ran + max(now - self.started, 0.0)  # a clock may be set back
 
     def seconds_left(self, now: float) -> float | None:
         """Return about how long it will still run; None while nothing can be said."""
@@ -136,15 +140,26 @@ def answers_to(task: Task, answer: Any) -> dict[str, Any] | None:
     """Return an answer by the ids of the questions that a task asks; None if it asks nothing.
 
     Raises:
-        TaskError: It asks several questions, and the answer names none of them.
+        TaskError: It asks several questions, and the answer names none of them; or the answer
+            is to a question that it does not ask, or no longer.
     """
     if not task.questions:
         return None
     keys = [each["id"] for each in task.questions]
-    if isinstance(answer, Mapping) and answer.keys() & set(keys):
-        return {key: answer[key] for key in keys if key in answer}
+    if isinstance(answer, Mapping) and (answer.keys() & set(keys) or _names_questions(answer)):
+        if stale := [f"{key!s:.40}" for key in answer if key not in keys]:
+            raise TaskError(
+                f"task '{task.id}' does not ask {', '.join(stale)}, or no longer; "
+                f"it asks {', '.join(keys)}"
+            )
+        return dict(answer)
     if len(keys) == 1:
         return {keys[0]: answer}
     raise TaskError(
         f"task '{task.id}' asks {len(keys)} questions; answer by their ids: {', '.join(keys)}"
     )
+
+
+def _names_questions(answer: Mapping[Any, Any]) -> bool:
+    """Whether all keys are as LangGraph names questions, which it then takes for such, too."""
+    return bool(answer) and all(isinstance(key, str) and _ID.fullmatch(key) for key in answer)

@@ -15,14 +15,14 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from cogwork.core.budget import Budget
 from cogwork.core.budget_runs import with_budget
-from cogwork.core.errors import CogworkError, MemoryStoreError, redact
+from cogwork.core.errors import CogworkError, MemoryStoreError, TaskError, redact
 from cogwork.core.metrics import Metrics
 from cogwork.runtime.tasks.alerts import Alerts
 from cogwork.runtime.tasks.changes import Changes
 from cogwork.runtime.tasks.claims import Claims
 from cogwork.runtime.tasks.places import Place, presence_at
 from cogwork.runtime.tasks.records import Records
-from cogwork.runtime.tasks.running import Ended, Graph, Running, Wish, serde_of
+from cogwork.runtime.tasks.running import Ended, Graph, Running, Wish, failed, serde_of
 from cogwork.runtime.tasks.task import ENDED, Task
 
 __all__ = ["Limits", "Workers"]
@@ -72,15 +72,25 @@ class Workers:
         self._limits = limits
         self._place = place
         self._running: dict[str, Running] = {}
+        self._starting: set[str] = set()
         self._ends: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
         # Apart from the loop's own threads, in which synchronous nodes may be stuck.
         self._writers = ThreadPoolExecutor(2, "cogwork-tasks")
+        # Apart from these, for a graph may take long to make.
+        self._makers = ThreadPoolExecutor(4, "cogwork-graphs")
+        self._is_closed = False
 
     def start(self) -> None:
-        """Start the loop; nothing happens if it runs."""
+        """Start the loop; nothing happens if it runs.
+
+        Raises:
+            TaskError: It was stopped.
+        """
+        if self._is_closed:
+            raise TaskError("this runner was stopped; make another one to go on")
         if self._thread is not None:
             return
         self._presence = presence_at(self._place)
@@ -94,11 +104,13 @@ class Workers:
 
     def stop(self, grace: float) -> None:
         """Drain and end the loop."""
+        self._is_closed = True
         if self._thread is not None and self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._drain, grace)
             self._thread.join()
             self._presence.leave()
         self._writers.shutdown()
+        self._makers.shutdown(wait=False)
         self.changes.tell()
 
     def wake(self) -> None:
@@ -133,7 +145,7 @@ class Workers:
         self._due = asyncio.Event()
         cared = -_CARE
         ready.set()
-        while not self._stopping or self._running:
+        while not self._stopping or self._running or self._starting:
             now = time.monotonic()
             try:
                 if now - cared >= _CARE:
@@ -178,7 +190,7 @@ class Workers:
         """Start what may start, and hear what other processes want."""
         for key, wish in (await self._write(self._claims.wishes, self._owner)).items():
             self._hand(key, wish)
-        while not self._stopping and len(self._running) < self._limits.max_concurrency:
+        while not self._stopping and self._busy() < self._limits.max_concurrency:
             if self.admit is not None and (reason := self.admit()):
                 self.alerts.refuse(reason)
                 return
@@ -186,7 +198,11 @@ class Workers:
             task = await self._write(self._claims.claim, self._owner, self._names)
             if task is None:
                 return
-            await self._begin(task)
+            self._starting.add(task.id)
+            self._see(task.id, self._begin(task))
+
+    def _busy(self) -> int:
+        return len(self._running) + len(self._starting)
 
     def _bounded(self, task: Task, graph: Graph) -> Graph:
         return with_budget(
@@ -200,23 +216,33 @@ class Workers:
         )
 
     async def _begin(self, task: Task) -> None:
-        # What is not known of it here when this fails is found by `_care`.
-        given, answers = await self._write(self._records.input_of, task.id)
         try:
-            graph = await self._write(self._graph, task.graph)
-            counted = [] if self.metrics is None else [self.metrics.callback]
-            callbacks = [*self.callbacks, *counted]
-            if task.budget is not None:
-                # A callback beside one that refuses may be left waiting for its turn.
-                graph, callbacks = self._bounded(task, graph), list(self.callbacks)
-            running = Running(task, graph, serde_of(graph).loads_typed(given), answers, callbacks)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a graph that cannot be made fails its task
-            told = error.safe_message() if isinstance(error, CogworkError) else repr(error)
-            self._see(task.id, self._end(task, _unstarted(told)))
+            running = await self._made(task)
+        except asyncio.CancelledError:  # nobody waits for the graph to be made
+            self._starting.discard(task.id)
+            await self._end(task, Ended("pending"))
             return
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a graph that cannot be made fails its task
+            self._starting.discard(task.id)
+            await self._end(task, failed(task, error, "it could not start: "))
+            return
+        self._starting.discard(task.id)
         self._running[task.id] = running
         self._count(task.graph)
-        self._see(task.id, self._see_to(running))
+        if self._stopping:
+            running.want("stop")
+        await self._see_to(running)
+
+    async def _made(self, task: Task) -> Running:
+        given, answers = await self._write(self._records.input_of, task.id)
+        loop = asyncio.get_running_loop()
+        graph = await loop.run_in_executor(self._makers, self._graph, task.graph)
+        counted = [] if self.metrics is None else [self.metrics.callback]
+        callbacks = [*self.callbacks, *counted]
+        if task.budget is not None:
+            # A callback beside one that refuses may be left waiting for its turn.
+            graph, callbacks = self._bounded(task, graph), list(self.callbacks)
+        return Running(task, graph, serde_of(graph).loads_typed(given), answers, callbacks)
 
     def _see(self, key: str, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on beside, until the end of a task is written down."""
@@ -237,12 +263,12 @@ class Workers:
         finally:
             del self._running[running.task.id]
         if events := running.take_events():
-            told = {running.task.id: (running.progress.share, running.progress.phase)}
+            told = {running.task.id: _way_of(running)}
             try:
                 await self._write(self._claims.tell, self._owner, told, {running.task.id: events})
             except Exception as error:  # noqa: BLE001 - without its last events, but it has ended
                 _log.warning("task '%s' lost events: %s", running.task.id, redact(repr(error)))
-        values = {**ended.values, "spent": running.spent()}
+        values = {**ended.values, "spent": running.spent(), "ran": running.ran()}
         await self._end(running.task, Ended(ended.state, values, ended.alert))
         self._count(running.task.graph)
         self._due.set()
@@ -274,9 +300,8 @@ class Workers:
                     told = True
                 await asyncio.sleep(_CARE / 2)
         self.changes.tell(task.id)
-        if changed is not None and self.metrics is not None and ended.state in ENDED:
-            seconds = changed.duration(changed.touched)
-            self.metrics.task_seconds.labels(task.graph, ended.state).observe(seconds)
+        if changed is not None and self.metrics is not None and changed.state in ENDED:
+            self.metrics.task_seconds.labels(task.graph, changed.state).observe(changed.ran)
         if ended.state == "failed":
             self.alerts.tell(ended.alert, task, str(ended.values.get("error")))
 
@@ -285,7 +310,7 @@ class Workers:
         progress, events = {}, {}
         for key, running in self._running.items():
             if told := running.take_events():
-                progress[key] = (running.progress.share, running.progress.phase)
+                progress[key] = _way_of(running)
                 events[key] = told
         if events:
             await self._write(self._claims.tell, self._owner, progress, events)
@@ -301,6 +326,8 @@ class Workers:
         running = self._running.get(key)
         if running is not None and running.wish != wish:
             running.want(wish)
+        elif wish == "cancel" and key in self._starting:
+            self._ends[key].cancel()
 
     def _drain(self, grace: float) -> None:
         self._stopping = True
@@ -312,10 +339,12 @@ class Workers:
     def _break_off(self) -> None:
         for running in self._running.values():
             running.break_off()
+        for key in self._starting:
+            self._ends[key].cancel()
 
     async def _write(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._writers, function, *args)
 
 
-def _unstarted(told: str) -> Ended:
-    return Ended("failed", {"error": f"it could not start: {told}"})
+def _way_of(running: Running) -> tuple[float, str | None, dict[str, float]]:
+    return running.progress.share, running.progress.phase, running.spent()

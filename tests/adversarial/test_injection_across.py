@@ -1,12 +1,11 @@
 """The same attacks across resumes, processes, graphs, memory, parallel calls and edits."""
 
 import json
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import NotRequired
 
+import fresh
 import pytest
 from embedding import GramEmbeddings
 from hostile import EFFECTS, SOURCES, World, attack, name_of
@@ -72,12 +71,12 @@ def test_a_run_that_stopped_after_reading_asks_when_another_instance_resumes_it(
 
 
 def test_an_approval_given_to_another_process_runs_the_call_once_and_a_rejection_never(tmp_path):
+    code = (Path(__file__).parents[1] / "support" / "policy_child.py").read_text()
+
     def child(thread, *answer):
-        command = [sys.executable, str(Path(__file__).parents[1] / "support" / "policy_child.py")]
-        said = subprocess.check_output(
-            [*command, str(tmp_path), thread, *answer], text=True, timeout=120
-        )
-        return json.loads(said)
+        ran = fresh.run(str(tmp_path), thread, *answer, code=code)
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
 
     assert child("a") == child("b") == {"asked": 1, "done": []}
     assert child("a", "approve") == {"asked": 0, "done": [["mail", "eve"]]}

@@ -46,10 +46,9 @@ def crash_many(
             lines = log.read_text().splitlines()
             check(lines)
             doubts += sum(line.startswith("doubt") for line in lines)
-        if killed >= kills:
+        if killed >= kills and doubts:  # some kills hit a call in the middle
             break
         assert number < kills  # a machine that is never interrupted shows nothing
-    assert doubts  # some kills hit a call in the middle
 
 
 @pytest.mark.parametrize(

@@ -209,3 +209,25 @@ async def test_embeddings_are_gathered(alike: bool):
     assert found[1] == counted.inner.embed_documents(["c", "d"])
     assert counted.documents == [6]
     assert counted.queries == (0 if alike else 1)
+
+
+def test_whatever_returns_something_to_await_is_awaited():
+    async def double(numbers: list[int]) -> list[int]:
+        return [2 * each for each in numbers]
+
+    class Doubling:
+        async def __call__(self, numbers: list[int]) -> list[int]:
+            return await double(numbers)
+
+    for function in (double, lambda numbers: double(numbers), Doubling()):
+        assert Batcher(function).call_many([1, 2]) == [2, 4]
+
+
+def test_who_waits_on_a_loop_that_was_closed_disturbs_nobody(doubler: Doubler):
+    batcher = Batcher(doubler, max_size=2, max_wait=LONG)
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(batcher.acall(1))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert batcher.call(2) == 4
+    left._log_destroy_pending = False  # type: ignore[attr-defined] # it is left on purpose

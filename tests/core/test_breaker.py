@@ -370,3 +370,18 @@ def test_in_any_interleaving_there_is_one_probe_and_open_is_never_called(steps):
         probes = [each for each in open_calls if each.probe and each.epoch == value["epoch"]]
         assert len(probes) <= 1
         assert bool(probes) == (value["probe"] is not None)
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_open_for_longer(clock):
+    breaker = CircuitBreaker("service")
+    fail(breaker, times=5)
+    clock[0] -= 86_400
+    assert breaker.metrics().retry_after <= 30
+    clock[0] += 30
+    assert breaker.state == "half_open"
+    breaker.enter()  # a probe that never ends
+    clock[0] -= 86_400
+    with pytest.raises(CircuitOpenError):
+        breaker.enter()
+    clock[0] += 300
+    breaker.enter()

@@ -233,6 +233,20 @@ def test_the_day_ends_at_midnight_and_keeps_what_began_before_it(monkeypatch):
     assert today.spent.tokens == 5
 
 
+def test_a_clock_that_is_set_ahead_and_back_loses_no_spending_of_the_day(monkeypatch):
+    clock = [1_800_000_000.0]
+    monkeypatch.setattr("cogwork.core.shared.time.time", lambda: clock[0])
+    today = DailyLedger(Budget(max_tokens=100))
+    today.book("a", one(tokens=60))
+    clock[0] += 86_400
+    assert today.spent.tokens == 0
+    today.book("b", one(tokens=10))
+    clock[0] -= 86_400
+    assert today.spent.tokens == 60
+    with pytest.raises(BudgetError, match="60 spent"):
+        today.book("c", one(tokens=50))
+
+
 def test_a_day_in_postgresql(postgres_url):
     first, second = (DailyLedger(Budget(max_tokens=10), postgres_url) for _ in range(2))
     first.book("a", one(tokens=8))

@@ -279,3 +279,25 @@ def test_advice_follows_from_the_figures(figures: dict[str, Any], said: str):
 @pytest.mark.parametrize("figures", [{"hits": 60, "misses": 40}, {"misses": 90, "coalesced": 900}])
 def test_no_advice_where_all_is_well(figures: dict[str, int]):
     assert CacheInfo(**figures).advice() == ()
+
+
+def test_hits_stay_hits_while_use_cannot_be_noted(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cogwork.core.cache_file._PATIENCE", 0.01)
+    cache = open_cache(url, "things", Limits(None, BIG))
+    names = [str(number) for number in range(150)]
+    for name in names:
+        cache.put(("", name), b"value")
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert all(cache.get(("", name)) is not None for name in names)
+    assert cache.info().failed == 1
+    other.execute("ROLLBACK")
+    other.close()
+    cache.close()
+
+
+def test_a_name_that_a_file_cannot_hold_fails_no_call(make):
+    cache = make()
+    for name in ("half \ud83d", "\0", "x" * 1_000_000, ""):
+        cache.put(("space", name), b"value")
+        assert cache.get(("space", name)) in {b"value", None}

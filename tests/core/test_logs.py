@@ -239,3 +239,33 @@ def test_other_libraries_are_logged_too_once_it_is_on():
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert [json.loads(line)["message"] for line in ran.stderr.splitlines()] == ["after"]
+
+
+class Closed(dict):
+    """A mapping that cannot be read."""
+
+    def items(self):
+        raise ValueError("closed")
+
+
+class Odd(int):
+    """A number that cannot be told."""
+
+    def bit_length(self):
+        raise ValueError("odd")
+
+
+def test_what_cannot_be_read_costs_itself_alone(written):
+    log.info("one", extra={"open": 1, "closed": Closed(a=1), "odd": [Odd(3), 4]})
+    (line,) = written()
+    assert line["extra"] == {
+        "open": 1,
+        "closed": "<Closed that cannot be told>",
+        "odd": ["<Odd that cannot be told>", 4],
+    }
+
+
+def test_a_secret_that_follows_its_option_is_not_told(written):
+    log.info("run", extra={"argv": ["curl", "--token", SECRET, "-v", "--retry", "3"]})
+    (line,) = written()
+    assert line["extra"]["argv"] == ["curl", "--token", "***", "-v", "--retry", "3"]

@@ -1,3 +1,5 @@
+import sqlite3
+
 import httpx
 import pytest
 from langgraph.graph import START, MessagesState, StateGraph
@@ -155,3 +157,39 @@ def test_breakers_and_caches_that_are_watched_are_told():
     assert value(metrics, "agent_breaker_state", breaker="search") == 2
     assert value(metrics, "agent_cache_reads_total", cache="tools", result="hits") == 2
     assert value(metrics, "agent_cache_reads_total", cache="tools", result="misses") == 1
+
+
+def test_what_cannot_be_read_leaves_the_other_figures(tmp_path):
+    metrics = Metrics()
+    metrics.watch_breaker(CircuitBreaker("away", url="postgresql://nobody@127.0.0.1:1/none"))
+    broken, sound = tmp_path / "broken.db", ToolCache()
+    cache = ToolCache(url=f"sqlite:///{broken}")
+    metrics.watch_cache("broken", cache)
+    metrics.watch_cache("sound", sound)
+    with sqlite3.connect(broken) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        for (name,) in tables.fetchall():
+            connection.execute(f'DROP TABLE "{name}"')
+    connection.close()
+
+    text = metrics.text()
+
+    assert 'agent_breaker_state{breaker="away"} NaN' in text
+    assert 'agent_cache_reads_total{cache="sound",result="hits"} 0.0' in text
+    assert 'cache="broken"' not in text
+    cache.close()
+
+
+def test_confidence_is_told_where_somebody_observes_it_and_all_names_are_there():
+    metrics = Metrics()
+    metrics.confidence.labels("vote").observe(0.8)
+    assert value(metrics, "agent_reasoning_confidence_sum", source="vote") == 0.8
+    assert value(metrics, "agent_reasoning_confidence_bucket", source="vote", le="0.7") == 0
+    assert value(metrics, "agent_reasoning_confidence_bucket", source="vote", le="0.8") == 1
+    told = metrics.text()
+    for name in (
+        *("agent_task_duration_seconds", "agent_active_tasks", "agent_tool_calls_total"),
+        *("agent_model_tokens_total", "agent_model_cost_dollars_total", "agent_node_seconds"),
+        *("agent_breaker_state", "agent_cache_reads_total", "agent_task_alerts_total"),
+    ):
+        assert f"# TYPE {name} " in told

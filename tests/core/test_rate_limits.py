@@ -257,3 +257,40 @@ def test_four_processes_keep_the_limit_in_every_window(kind, tmp_path, request):
     most = max(bisect.bisect_left(made, begin + 1.5) - place for place, begin in enumerate(made))
     assert most <= 101  # 1 % over
     assert len(made) >= 200  # and it is used
+
+
+@pytest.mark.parametrize("burst", [None, 1])
+def test_a_clock_that_is_set_back_holds_nobody_up_for_longer_than_a_window(clock, burst):
+    limiter = RateLimiter("model", requests=5, burst=burst)
+    times(clock, limiter, 5)
+    clock[0] -= 3600
+    (waited,) = times(clock, limiter, 1)
+    assert 0 < waited <= 62
+    assert limiter.used()[0] <= 5
+
+
+def test_what_another_window_counted_holds_nobody_up_for_longer_than_this_one(clock, tmp_path):
+    url = f"sqlite:///{tmp_path}/limits.db"
+    seconds, minutes = (
+        RateLimiter("model", requests=3, seconds=each, url=url) for each in (1.0, 60.0)
+    )
+    times(clock, seconds, 3)
+    (waited,) = times(clock, minutes, 1)  # whose slots have other numbers
+    assert 0 < waited <= 62
+    for each in (seconds, minutes):
+        each.close()
+
+
+def test_who_waited_on_a_loop_that_was_closed_holds_up_nobody():
+    limiter = RateLimiter("model", requests=1, seconds=0.5)
+    loop = asyncio.new_event_loop()
+    left = [loop.create_task(limiter.aacquire()) for _ in range(3)]
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    goes = threading.Thread(target=limiter.acquire, daemon=True)
+    goes.start()
+    goes.join(20)
+    assert not goes.is_alive()
+    assert [each.done() for each in left] == [True, False, False]
+    for each in left[1:]:
+        each._log_destroy_pending = False  # they are left on purpose

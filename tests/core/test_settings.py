@@ -278,6 +278,18 @@ def test_wrong_value_says_what_is_expected(file, text, expected):
 
 
 @pytest.mark.parametrize(
+    "text", ["!!bool maybe", "!!timestamp soon", "!!int ''", "!!float ''", f"!!int {SECRET}"]
+)
+def test_a_tag_that_a_value_does_not_fit_is_named(file, text):
+    file.write_text(f"timeout: 5\naudit_key: {text}\n")
+
+    message = wrong()
+
+    assert "audit_key (cogwork.yaml, line 2) cannot be read" in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [
         ("model: a: b", "line 1, column 9"),

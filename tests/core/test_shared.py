@@ -77,6 +77,19 @@ def test_a_file_that_is_none_is_told(tmp_path):
     values.close()
 
 
+def test_a_value_that_is_damaged_or_cannot_be_named_is_told(tmp_path):
+    values = shared_values(f"sqlite:///{tmp_path}/values.sqlite")
+    values.change("n", count)
+    with sqlite3.connect(tmp_path / "values.sqlite") as other:
+        other.execute("UPDATE cogwork_shared SET value = '{damaged'")
+    other.close()
+    for key in ("n", "half \ud83d"):
+        with pytest.raises(MemoryStoreError, match="cannot be used"):
+            values.change(key, count)
+    assert values.change("m", count) == 1
+    values.close()
+
+
 def test_a_file_that_is_locked_is_told(tmp_path, monkeypatch):
     opened = sqlite3.connect
     monkeypatch.setattr(

@@ -193,3 +193,27 @@ def test_a_loop_that_was_closed_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(asyncio.CancelledError):
         loop.run_until_complete(left)
     loop.close()
+
+
+def test_what_was_left_on_a_closed_loop_is_made_anew_and_by_one():
+    flown = Flown()
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(flown.acall())
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    flown.gate.set()
+    assert flown.call() == 2  # at once, without waiting for a sign of life
+
+    flown.gate.clear()
+
+    async def together() -> list[int]:
+        asked = [asyncio.create_task(flown.acall()) for _ in range(5)]
+        while flown.joined < 4:
+            await asyncio.sleep(0)
+        flown.gate.set()
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(together()) == [3] * 5
+    left._log_destroy_pending = False  # type: ignore[attr-defined] # it is left on purpose
+    left.get_coro().close()  # type: ignore[union-attr] # ends in another context
+    assert flown.flights.run("key", lambda: 7) == 7

@@ -1,11 +1,12 @@
 """Who has the conversation answers, is remembered, and hands it over without losing a call."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forks import forks
+from forks import Forks, forks
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool as langchain_tool
 from langgraph.graph import START, MessagesState, StateGraph
@@ -303,16 +304,21 @@ def test_topology_has_only_ways_that_can_be_taken():
     assert picture.read_text() == to_svg(build(agents=agents, mode="delegate")) + "\n"
 
 
+@pytest.fixture(scope="module")
+def children() -> Iterator[Forks]:
+    with forks("supervisor_child.py") as served:
+        yield served
+
+
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_killed_team_repeats_no_effect_of_its_agents(how: str, tmp_path: Path):
+def test_killed_team_repeats_no_effect_of_its_agents(how: str, children: Forks, tmp_path: Path):
     chance, killed = random.Random(5), 0
-    with forks("supervisor_child.py") as children:
-        for number in range(8):
-            log = tmp_path / f"log{number}"
-            log.touch()
-            url = f"sqlite:///{tmp_path / f'threads{number}.db'}"
-            job = {"how": how, "log": str(log), "url": url}
-            killed += children.crash(job, chance, kills=4, within=0.2)
-            names = ("ada0", "ada1", "bob0", "bob1", "cy0", "cy1")
-            assert sorted(log.read_text().splitlines()) == [f"effect {name}" for name in names]
+    for number in range(8):
+        log = tmp_path / f"log{number}"
+        log.touch()
+        url = f"sqlite:///{tmp_path / f'threads{number}.db'}"
+        job = {"how": how, "log": str(log), "url": url}
+        killed += children.crash(job, chance, kills=4, within=0.2)
+        names = ("ada0", "ada1", "bob0", "bob1", "cy0", "cy1")
+        assert sorted(log.read_text().splitlines()) == [f"effect {name}" for name in names]
     assert killed > 0

@@ -338,3 +338,14 @@ def test_an_input_that_does_not_fit_is_refused(given, fault):
         Instance(PARENT.replace("subprocess: child, input", "tool: double, args"), [double]).begin(
             **given
         )
+
+
+async def test_an_input_that_is_refused_leaves_no_instance():
+    graph = Instance(PARENT.replace("subprocess: child, input", "tool: double, args"), [double])
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="has no 'n'"):
+            graph.begin()
+        with pytest.raises(ConfigurationError, match="has no 'n'"):
+            await graph.graph.ainvoke({"input": {}}, CONFIG)
+    assert graph.graph.get_state(CONFIG).values == {}
+    assert graph.begin(n=2).state["status"] == "fine"

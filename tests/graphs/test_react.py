@@ -1,12 +1,9 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
+import fresh
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import InjectedToolCallId
@@ -456,14 +453,7 @@ with create_checkpointer(f"sqlite:///{folder}/c.sqlite") as saver:
 @pytest.mark.parametrize(("node", "adds"), [("think", 2), ("act", 3), ("observe", 2)])
 def test_a_run_killed_in_any_node_goes_on_where_it_was(tmp_path, node, adds):
     def run():
-        return subprocess.run(
-            [sys.executable, "-c", CRASH, str(tmp_path), node],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / "support")},
-        )
+        return fresh.run(str(tmp_path), node, code=CRASH)
 
     assert run().returncode == -signal.SIGKILL
     resumed = run()

@@ -1,11 +1,12 @@
 """Lessons outlive the run that taught them; none is kept twice, and use decides what they weigh."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forks import forks
+from forks import Forks, forks
 from langchain_core.messages import AIMessage, SystemMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.store.memory import InMemoryStore
@@ -164,28 +165,35 @@ def test_taint_stays_with_a_lesson_and_taints_who_recalls_it():
     assert ask(build(store), MILAN)["taint"] == ["web"]
 
 
+@pytest.fixture(scope="module")
+def children() -> Iterator[Forks]:
+    with forks("reflexion_child.py") as served:
+        yield served
+
+
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_killed_run_repeats_no_judged_trial_and_learns_once(how: str, tmp_path: Path):
+def test_killed_run_repeats_no_judged_trial_and_learns_once(
+    how: str, children: Forks, tmp_path: Path
+):
     chance, killed = random.Random(7), 0
-    with forks("reflexion_child.py") as children:
-        for number in range(6):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            with ChromaStore(folder / "store") as store:
-                seed(store, "Look up the tower. (learned from the task: How tall is the tower?)")
-            log = folder / "log"
-            job = {
-                "how": how,
-                "log": str(log),
-                "store": str(folder / "store"),
-                "url": f"sqlite:///{folder / 'threads.db'}",
-            }
-            killed += children.crash(job, chance, kills=4, within=0.25)
-            lines = log.read_text().splitlines()
-            assert not {"try 1"} & set(lines[lines.index("judge 1") :])
-            assert not {"try 2", "judge 1"} & set(lines[lines.index("judge 2") :])
-            with ChromaStore(folder / "store") as store:
-                found = {one.text.partition(".")[0]: one for one in known(store)}
-            assert set(found) == {"Look up the tower", "Give lengths in metres"}
-            assert found["Look up the tower"].importance == pytest.approx(0.4)
+    for number in range(6):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with ChromaStore(folder / "store") as store:
+            seed(store, "Look up the tower. (learned from the task: How tall is the tower?)")
+        log = folder / "log"
+        job = {
+            "how": how,
+            "log": str(log),
+            "store": str(folder / "store"),
+            "url": f"sqlite:///{folder / 'threads.db'}",
+        }
+        killed += children.crash(job, chance, kills=4, within=0.25)
+        lines = log.read_text().splitlines()
+        assert not {"try 1"} & set(lines[lines.index("judge 1") :])
+        assert not {"try 2", "judge 1"} & set(lines[lines.index("judge 2") :])
+        with ChromaStore(folder / "store") as store:
+            found = {one.text.partition(".")[0]: one for one in known(store)}
+        assert set(found) == {"Look up the tower", "Give lengths in metres"}
+        assert found["Look up the tower"].importance == pytest.approx(0.4)
     assert killed > 0

@@ -4,10 +4,9 @@ import json
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import fresh
 import pytest
 from langchain_core.messages import AIMessage
 from langgraph.store.memory import InMemoryStore
@@ -311,10 +310,10 @@ async def test_a_thread_survives_in_a_strict_checkpointer_and_takes_another_ques
 
 
 def test_a_killed_run_goes_on_without_repeating_the_searches_that_are_done(tmp_path):
-    child = [sys.executable, str(SUPPORT / "research_child.py"), str(tmp_path)]
-    killed = subprocess.run(child, capture_output=True, text=True, timeout=60, check=False)
+    child = (SUPPORT / "research_child.py").read_text()
+    killed = fresh.run(str(tmp_path), code=child)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    done = subprocess.run(child, capture_output=True, text=True, timeout=60, check=False)
+    done = fresh.run(str(tmp_path), code=child)
     assert done.returncode == 0, done.stderr
     *searches, answer = (tmp_path / "log").read_text().splitlines()
     assert "40 litres a minute. [1][2]" in answer

@@ -1,6 +1,8 @@
 """`cogwork bench` as people meet it: a process, files, exit codes."""
 
 import json
+import re
+from pathlib import Path
 
 import fresh
 import pytest
@@ -132,3 +134,12 @@ def test_a_file_that_cannot_be_written_is_told():
     ran = bench("--graph", "react", "--task", "expression", "--output", "absent/out.json")
     assert ran.returncode == 2
     assert "cannot write to absent/out.json" in ran.stderr
+
+
+def test_the_sample_of_the_docs_is_passed_offline(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    (sample,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "set.jsonl").write_text(sample)
+    ran = bench("--set", "set.jsonl", "--graph", "react", "--min-success", "1")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "--set set.jsonl --graph react" in page

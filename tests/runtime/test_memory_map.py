@@ -178,9 +178,18 @@ def test_the_command_draws_the_memories_of_a_user(monkeypatch, capsys):
     assert told["drawn"] == sum(each["count"] for each in told["clusters"])
     assert "Memories of ada" in Path("m.svg").read_text()
     assert len(circles(Path("m.svg").read_text())) == told["drawn"]
-    code, out, _ = run(monkeypatch, capsys, "map", "none.svg", "--user", "bob")
-    assert (code, "0 of 0" in out) == (0, True)
-    assert sorted(path.name for path in Path().iterdir()) == [".cogwork", "m.svg", "none.svg"]
+    assert sorted(path.name for path in Path().iterdir()) == [".cogwork", "m.svg"]
+
+
+@pytest.mark.parametrize(("command", "file"), [("map", "m.svg"), ("export", "m.jsonl")])
+def test_nothing_takes_the_place_of_what_was_written(monkeypatch, capsys, command, file):
+    assert run(monkeypatch, capsys, "add", "Ada drinks tea")[0] == 0
+    assert run(monkeypatch, capsys, command, file)[0] == 0
+    before = Path(file).read_bytes()
+    code, out, said = run(monkeypatch, capsys, command, file, "--user", "nobody")
+    assert (code, out) == (2, "")
+    assert f"{file} is not written, for there are no memories of user 'nobody'" in said
+    assert Path(file).read_bytes() == before
 
 
 def test_a_png_says_what_it_needs_before_anything_is_drawn(monkeypatch, capsys):

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.graph import StateGraph
 from processes import EXAMPLES
 from typer.testing import CliRunner
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.memory import create_checkpointer
+from cogwork.nodes.process.state import ProcessState
 from cogwork.runtime.process_commands import app
 
 FILE = str(EXAMPLES / "invoices" / "invoice_approval.yaml")
@@ -75,7 +78,7 @@ def test_persons_of_roles_and_answers_can_be_given_as_data():
 @pytest.mark.parametrize(
     ("args", "fault"),
     [
-        (("run", "--thread", "x"), "there is no instance 'x'; begin it"),
+        (("run", "--thread", "x"), """begin it with --input '{"invoice": "…", "by": "…"}'"""),
         (("run", "--thread", "x", "--input", "no"), "--input is 'no'; give a JSON object"),
         (("run", "--thread", "x", "--input", "{}", "--answer", "a=b"), "not both"),
         (("run", "--thread", "x", "--role", "clerk"), "--role is 'clerk'; write ROLE=PERSON"),
@@ -100,9 +103,54 @@ def test_tools_that_are_not_there_are_told(own: str, fault: str):
     assert fault in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("x = (", "SyntaxError"),
+        ("def x(): ...", "takes 0 positional arguments"),
+        ("def x(root): return 5", "not iterable"),
+    ],
+)
+def test_tools_that_cannot_be_had_are_no_fault_of_ours(tmp_path: Path, text: str, fault: str):
+    (tmp_path / "own.py").write_text(text)
+    done = CliRunner().invoke(app, ["run", FILE, "--thread", "x", "--tools", "own.py:x"])
+    assert isinstance(done.exception, ConfigurationError)
+    assert "--tools 'own.py:x' gives no tools: " in str(done.exception)
+    assert fault in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [('{"invoice": "2041"}', "has no 'by', a text"), ('{"invoice": 1, "by": "sue"}', "is no text")],
+)
+def test_an_input_that_is_refused_begins_nothing(given: str, fault: str):
+    refused = run("run", "--thread", "a", "--input", given)
+    assert isinstance(refused.exception, ConfigurationError)
+    assert fault in str(refused.exception)
+    assert """as in --input '{"invoice": "…", "by": "…"}'""" in str(refused.exception)
+    for command in ("run", "export"):
+        assert "there is no instance 'a'" in str(run(command, "--thread", "a").exception)
+    assert run("run", "--thread", "a", "--input", '{"invoice": "2041", "by": "sue"}').exit_code == 3
+
+
+def test_an_instance_that_has_done_nothing_says_so():
+    """As a process leaves it that dies when it has just begun."""
+    with create_checkpointer("sqlite:///.cogwork/checkpoints.sqlite") as checkpointer:
+        graph = StateGraph(ProcessState)
+        graph.add_node("begin", lambda _: {"process": "invoice_approval"})
+        graph.set_entry_point("begin")
+        place: Any = {"configurable": {"thread_id": "a"}}
+        graph.compile(checkpointer).invoke({"input": {}}, place)
+    done = run("export", "--thread", "a")
+    assert done.exit_code == 0
+    assert "nothing has happened in instance 'a' yet" in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
 def test_without_tools_of_your_own_the_registered_ones_are_there():
     done = CliRunner().invoke(app, ["run", FILE, "--thread", "x"])
     assert "no tool is called 'add_up'; known: read_file" in str(done.exception)
+    assert "--tools file.py:function gives tools of your own" in str(done.exception)
 
 
 def test_an_instance_that_ended_by_a_failure_says_which():

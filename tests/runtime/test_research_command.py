@@ -43,13 +43,23 @@ def test_json_holds_the_report_and_a_setting_names_the_folder():
 
 def test_a_folder_that_is_not_there_and_an_unknown_depth_are_wrong_usage():
     absent = cogwork(*ASK, "--corpus", "nowhere")
-    assert (absent.returncode, "nowhere" in absent.stderr) == (2, True)
+    assert absent.returncode == 2
+    assert "the corpus 'nowhere' is no folder" in absent.stderr
+    assert "--corpus" in absent.stderr
     deep = cogwork(*ASK, "--corpus", "ferry", "--depth", "comprehensiv")
     assert deep.returncode == 2
     assert "did you mean 'comprehensive'" in deep.stderr
 
 
-def test_graphs_that_search_nothing_are_not_troubled_by_the_folder():
-    ran = cogwork("run", "debate", "What is 6 * 7?", "--corpus", "ferry")
+def test_a_folder_without_documents_is_said_to_have_none(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".hidden.md").write_text("The MS Sandvik has 1,200 kWh.")
+    ran = cogwork(*ASK, "--corpus", "empty")
     assert ran.returncode == 0, ran.stderr
-    assert "42" in ran.stdout
+    assert "There was nothing to search in the corpus" in ran.stdout
+    assert str(tmp_path / "empty") in ran.stdout
+    assert "0 quotations of 0 documents" in ran.stdout
+    (tmp_path / "empty" / "seen.md").write_text("The battery capacity of the MS Sandvik is 5 kWh.")
+    again = cogwork(*ASK, "--corpus", "empty")
+    assert "nothing to search" not in again.stdout
+    assert "1 quotation of 1 document." in again.stdout

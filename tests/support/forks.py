@@ -5,6 +5,7 @@ A child script ends with `serve(run)`. Each line of JSON on its standard input f
 """
 
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -15,14 +16,25 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 SUPPORT = Path(__file__).parent
+# What a run of any graph imports late; many kills would hit that instead of the run.
+LATE = (
+    "anyio._backends._asyncio",
+    "langchain_core.messages.block_translators.langchain_v0",
+    "langchain_core.tracers.stdout",
+)
 
 
 def serve(run: Callable[[dict[str, Any]], None]) -> None:
     """Fork a run for each job that is asked for, one at a time."""
+    for name in LATE:
+        import_module(name)
+    gc.collect()
+    gc.freeze()  # so that forks share what they do not change
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

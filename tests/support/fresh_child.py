@@ -9,6 +9,9 @@ for name in (
     *("cogwork.runtime.cli", "cogwork.runtime.run", "cogwork.runtime.building"),
     *("cogwork.core.topology", "cogwork.core.offline", "cogwork.memory", "cogwork.tools"),
     *("cogwork.graphs.react", "cogwork.graphs.plan_execute", "cogwork.tools.files"),
+    *("cogwork.runtime.tasks", "cogwork.runtime.evaluation", "cogwork.tools.calculator"),
+    *("cogwork.core.breaker", "cogwork.core.bus", "cogwork.core.metrics", "cogwork.core.pools"),
+    "genai_prices",
 ):
     import_module(name)
 

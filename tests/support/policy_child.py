@@ -3,15 +3,13 @@
 import json
 import sys
 import warnings
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+from hostile import attack
+from langgraph.types import Command
+
+from cogwork.memory import create_checkpointer
+
 warnings.simplefilter("ignore")
-
-from hostile import attack  # noqa: E402 - needs the path above
-from langgraph.types import Command  # noqa: E402
-
-from cogwork.memory import create_checkpointer  # noqa: E402
 
 folder, thread, *answer = sys.argv[1:]
 config = {"configurable": {"thread_id": thread}}

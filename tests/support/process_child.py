@@ -12,6 +12,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from cel_expr_python import cel  # noqa: F401 - else every run would begin with its import
 from forks import serve
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from processes import CONFIG, DAY, EXAMPLES, example_tools
@@ -45,7 +46,7 @@ def die_at(saver: BaseCheckpointSaver[Any], kill: int, where: str) -> None:
 
         return later
 
-    for name in ("aput", "aput_writes"):
+    for name in ("aput", "aput_writes", "anote_writes"):
         setattr(saver, name, counted(getattr(saver, name)))
 
 

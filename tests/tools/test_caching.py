@@ -388,3 +388,33 @@ def test_a_failure_that_was_told_to_all_is_not_complained_of(source: Source):
 def test_objects_in_memory_have_no_bytes_to_bound():
     with pytest.raises(ConfigurationError, match="max_bytes bounds a file"):
         ToolCache(max_bytes=1_000)
+
+
+class Live:
+    """A result that cannot be copied."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+async def test_what_cannot_be_copied_is_given_out_once_and_not_kept():
+    made: list[Live] = []
+    gate = asyncio.Event()
+
+    @tool(effect="read")
+    async def look(what: str) -> Any:
+        """Look."""
+        await gate.wait()
+        made.append(Live())
+        return made[-1]
+
+    cache = ToolCache()
+    wrapped = cache.wrap(look)
+    calls_at_once = [asyncio.create_task(wrapped.coroutine(what="door")) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.set()
+    given = [*await asyncio.gather(*calls_at_once), await wrapped.coroutine(what="door")]
+    assert len({id(each) for each in given}) == 4
+    assert {id(each) for each in given} == {id(each) for each in made}
+    assert cache.info().entries == 0
+    assert "a Live cannot be copied" in cache.info().last_failure

@@ -183,3 +183,26 @@ async def test_leaving_by_an_exception_cancels_what_is_under_way():
 def test_impossible_limits_are_refused(wrong):
     with pytest.raises(ConfigurationError, match="pool 'coroutines'"):
         AsyncPool(**wrong)
+
+
+def test_a_pool_is_used_on_one_loop_after_another():
+    pool = AsyncPool(1, queue=1)
+
+    async def one(number):
+        await asyncio.sleep(0)
+        return number
+
+    async def all_of_them():
+        return await asyncio.gather(*(pool.run(one, number) for number in range(5)))
+
+    for _ in range(2):
+        assert asyncio.run(all_of_them()) == [0, 1, 2, 3, 4]
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(pool.run(asyncio.sleep, 60))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    with pytest.raises(RuntimeError, match="has calls on another event loop"):
+        asyncio.run(all_of_them())
+    left.cancel()
+    loop.run_until_complete(asyncio.wait([left]))
+    loop.close()
+    assert asyncio.run(all_of_them()) == [0, 1, 2, 3, 4]

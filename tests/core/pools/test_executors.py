@@ -13,6 +13,7 @@ import threading
 from concurrent.futures import CancelledError, Executor, wait
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -226,6 +227,15 @@ def test_a_worker_that_dies_costs_its_own_call_alone():
             dies.result()
         assert [other.result() for other in others] == list(range(6))
     assert (pool.info().lost, pool.info().finished) == (1, 6)
+
+
+def test_what_cannot_be_read_back_is_not_told_as_a_death():
+    refused = httpx.Response(500, request=httpx.Request("GET", "http://localhost"))
+    why = r"'Response.raise_for_status' returned or raised.*TypeError: .*'request'"
+    with ProcessPool(1) as pool:
+        with pytest.raises(WorkerLostError, match=why):
+            pool.submit(httpx.Response.raise_for_status, refused).result()
+        assert pool.submit(pow, 2, 3).result() == 8
 
 
 def test_a_worker_that_was_killed_while_idle_is_replaced():

@@ -12,7 +12,7 @@ import pytest
 from langgraph.config import get_stream_writer
 from task_graphs import State, add, graph_of
 
-from cogwork.core.errors import TaskError
+from cogwork.core.errors import MemoryStoreError, TaskError
 from cogwork.memory import create_checkpointer
 from cogwork.runtime.tasks import Runner
 
@@ -111,3 +111,40 @@ def test_a_task_whose_end_cannot_be_kept_ends_when_it_can(tmp_path, runner):
         other.execute("DROP TRIGGER full")
         other.close()
         assert at_work.result(key, 10) == {"x": 1}
+
+
+def test_of_what_a_node_tells_at_once_the_last_thousand_are_kept(runner):
+    async def tells(state: State) -> State:
+        tell = get_stream_writer()
+        for number in range(1_500):
+            tell(number)
+        return {}
+
+    with runner({"tells": graph_of(tells)}) as at_work:
+        key = at_work.submit("tells", {})
+        at_work.result(key, 10)
+        told = [event.data for event in at_work.events(key) if event.kind == "custom"]
+    assert told == list(range(1_500 - len(told), 1_500))
+    assert len(told) > 900  # beside what else happened
+
+
+def test_who_hears_alerts_may_end_neither_the_runner_nor_a_task(runner):
+    def hear(alert: Any) -> None:
+        raise SystemExit(1)
+
+    async def stalls(state: State) -> State:
+        await asyncio.sleep(0.3)
+        raise ValueError("at last")
+
+    graphs = {"stalls": graph_of(stalls), "add": graph_of(add)}
+    with runner(graphs, on_alert=hear, stall_after=0.01) as at_work:
+        with pytest.raises(TaskError, match="at last"):
+            at_work.result(at_work.submit("stalls", {}), 10)
+        assert at_work.result(at_work.submit("add", {"x": 1}), 10) == {"x": 2}
+
+
+@pytest.mark.parametrize("place", ["file/tasks.db", "file/deep/tasks.db"])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, place):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(MemoryStoreError, match=r"cannot be made.*choose another place"):
+        Runner(f"sqlite:///{tmp_path}/{place}", {"add": graph_of(add)})

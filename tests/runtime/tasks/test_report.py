@@ -167,4 +167,4 @@ def test_the_command_prints_reports():
     assert one["nodes"] == {"n0": 1}
     wrong = fresh.run("tasks", "report", "--hours", "0")
     assert wrong.returncode == 2
-    assert "within 0.0 must be seconds above 0" in wrong.stderr
+    assert "--hours is 0; give a number above 0" in wrong.stderr

@@ -2,6 +2,7 @@ import pytest
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.pools import ThreadPool
+from cogwork.core.watching import Watch, WatchedCall
 from cogwork.graphs import create_react_agent
 from cogwork.runtime.tasks import Resources
 from cogwork.runtime.tasks import resources as found
@@ -59,6 +60,14 @@ def test_calls_of_models_and_tools_are_counted_and_limited():
     assert "3 calls were made within a minute, as many as max_calls" in resources()
     assert resources.usage().starts == 1
     assert "near max_calls of 3" in resources.advice()[-1]
+
+
+def test_callback_is_told_of_tools_without_a_run_of_langchain():
+    resources = Resources()
+    assert isinstance(resources.callback, Watch)
+    with WatchedCall("sum", {"callbacks": [resources.callback]}):
+        pass
+    assert resources.usage().calls == 1
 
 
 def test_what_happened_a_minute_ago_is_forgotten(monkeypatch):

@@ -11,7 +11,7 @@ from scripted import ScriptedChatModel, calls
 from task_graphs import State, add, graph_of
 
 from cogwork.core.budget import Budget
-from cogwork.core.errors import TaskError
+from cogwork.core.errors import ConfigurationError, TaskError
 from cogwork.graphs import create_react_agent
 from cogwork.runtime.tasks import Priority, Runner
 from cogwork.tools import tool
@@ -24,7 +24,7 @@ def test_a_task_gives_what_its_graph_gives(runner):
         done = tasks.status(key)
         assert (done.state, done.progress, done.attempts) == ("completed", 1.0, 1)
         assert done.created <= done.started <= done.ended
-        assert done.duration(done.ended) == pytest.approx(done.ended - done.started)
+        assert 0 < done.duration(done.ended) <= done.ended - done.started
         told = [event.data for event in tasks.events(key)]
         assert [each["node"] for each in told if "node" in each] == ["n0", "n1"]
         assert [each["state"] for each in told if "state" in each] == [
@@ -340,3 +340,33 @@ def test_a_budget_holds_over_attempts_and_what_was_spent_is_told(runner):
         with pytest.raises(TaskError, match="max_model_calls"):
             tasks.result(other, 10)
     assert {alert.kind for alert in alerts} == {"budget", "overspent"}
+
+
+def test_the_beginning_of_an_id_names_a_task_if_it_is_the_only_one(runner):
+    idle = runner({"add": graph_of(add)})  # not started
+    try:
+        for key in ("ab", "abc", "abd", "x%", "x_1"):
+            idle.submit("add", {"x": 1}, id=key)
+        assert idle.named("abc") == "abc"
+        assert idle.named("ab") == "ab"  # the whole id, though others begin so
+        assert idle.named("x_") == "x_1"  # no pattern
+        with pytest.raises(ConfigurationError, match=r"begin with 'a': ab, abc, abd; write more"):
+            idle.named("a")
+        for nobody in ("b", "abcd", "%"):
+            with pytest.raises(ConfigurationError, match="there is no task"):
+                idle.named(nobody)
+    finally:
+        idle.stop()
+
+
+def test_only_a_paused_task_is_resumed(runner, gate):
+    with runner({"two": graph_of(gate, add)}) as tasks:
+        key = tasks.submit("two", {"x": 1})
+        assert gate.came.acquire(timeout=10)
+        with pytest.raises(TaskError, match="is running; only a paused one"):
+            tasks.resume(key)
+        gate.open.set()
+        assert tasks.result(key, 10)["x"] == 2
+        with pytest.raises(TaskError, match="is completed; only a paused one"):
+            tasks.resume(key, "an answer")
+        assert tasks.status(key).attempts == 1

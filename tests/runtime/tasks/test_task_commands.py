@@ -50,6 +50,53 @@ def test_what_is_submitted_is_done_by_a_worker_and_its_answer_kept():
     assert tasks("list").startswith("no tasks")
 
 
+def test_an_id_may_be_shortened_to_what_no_other_begins_with():
+    key = submit("What is 6 * 7?")
+    assert json.loads(tasks("status", key[:6], "--json"))["id"] == key
+    assert tasks("report", key[:6]).startswith(f"# Task {key}: pending")
+    assert tasks("pause", key[:6]).startswith(f"{key}: ")
+    assert tasks("watch", key[:6], "--json")
+    assert tasks("resume", key[:6]) == f"{key}: pending"
+    child = submit("What is 6 * 8?", "--parent", key[:6])
+    assert json.loads(tasks("status", child, "--json"))["parent"] == key
+    assert tasks("cancel", key[:6]).startswith(f"{key}: cancelled")
+    assert f"task '{key}' cancelled" in tasks("result", key[:6], code=1)
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "watch", "report", "result", "cancel", "pause", "resume"]
+)
+def test_an_id_that_nothing_has_is_wrong_usage(command):
+    said = tasks(command, "nope", code=2)
+    assert said == "error: there is no task 'nope'; `cogwork tasks list` shows them\n"
+
+
+def test_a_task_that_ended_is_not_said_to_ask_nothing():
+    key = submit("What is 6 * 7?")
+    tasks("cancel", key)
+    for options in ((), ("--answer", "yes")):
+        said = tasks("resume", key, *options, code=1)
+        assert f"task '{key}' is cancelled; only a paused one can be resumed" in said
+
+
+def test_a_result_that_waits_for_a_person_says_what_to_type():
+    key = submit("What is 6 * 7?")
+    tasks("pause", key)
+    assert f"go on with: cogwork tasks resume {key}\n" in tasks("result", key, code=3)
+
+
+def test_a_report_of_nothing_says_how_to_submit():
+    said = tasks("report")
+    assert said == 'no tasks; `cogwork tasks submit react "…"` makes one'
+    assert json.loads(tasks("report", "--json"))["states"] == {}
+    key = submit("What is 6 * 7?")
+    assert tasks("list", "--state", "failed") == "no tasks are failed"
+    assert "| graph | tasks     |" in tasks("report")
+    tasks("cancel", key)
+    assert "1 task is forgotten" in tasks("cleanup", "--days", "0")
+    assert tasks("report", "--hours", "2") == "no task waits, runs, or ended within 2 h"
+
+
 def test_what_waits_can_be_held_and_cancelled():
     key = submit("What is 6 * 7?")
     tasks("pause", key)

@@ -1,11 +1,20 @@
-"""Durations, amounts and Markdown tables, as people read them."""
+"""Counts, durations, amounts and Markdown tables, as people read them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-__all__ = ["amounts", "duration", "table"]
+__all__ = ["amounts", "counted", "duration", "table"]
 
 _UNITS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return how many things there are; `many` where the plural has no s.
+
+    >>> counted(1, "task"), counted(2_000, "task"), counted(0, "memory", "memories")
+    ('1 task', '2,000 tasks', '0 memories')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def duration(seconds: float) -> str:
@@ -27,7 +36,7 @@ def amounts(spent: Mapping[str, float]) -> str:
     '1,200 tokens, $0.0300'
     """
     return ", ".join(
-        f"${value:.4f}" if name == "cost" else f"{value:,.0f} {name.replace('_', ' ')}"
+        f"${value:.4f}" if name == "cost" else counted(round(value), _one(name))
         for name, value in spent.items()
         if value
     )
@@ -52,3 +61,7 @@ def table(left: str, right: str, rows: Iterable[tuple[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def _one(name: str) -> str:
+    return name.removesuffix("s").replace("_", " ")
