@@ -55,7 +55,10 @@ def thread_marks(
         )
     if not graph.get_state(config).created_at:
         named = (config.get("configurable") or {}).get("thread_id")
-        raise ConfigurationError(f"the graph '{graph.get_name()}' has no thread '{named}'")
+        raise ConfigurationError(
+            f"the graph '{graph.get_name()}' has no thread '{named}' in its checkpointer; name one "
+            "that it has run, with the checkpointer that kept it"
+        )
     depth = 99 if xray is True else int(xray)
     shown = _shown(graph, xray)
     marks: dict[str, str] = {}

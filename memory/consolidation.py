@@ -64,7 +64,8 @@ class ConsolidationReport:
 
     def explain(self) -> str:
         """Return what was done and why, a line each."""
-        lines = [f"compared {self.examined} texts with their nearest"]
+        texts = "text" if self.examined == 1 else "texts"
+        lines = [f"compared {self.examined} {texts} with their nearest"]
         lines += [
             f"merged {m.superseded_text!r} into {m.kept_text!r} (similarity {m.similarity:.3f})"
             for m in self.merged
