@@ -3,7 +3,8 @@
 Rates: threads of ten steps that run at once in one event loop; a step appends a message, or is
 a turn of an agent: an instant model's answer and a call of a trivial tool. In
 turns without a saver, with ours, and with LangGraph's, both synchronising every commit
-(`synchronous = FULL`; PostgreSQL as it comes), both pools of 20. Lag: how late a timer is
+(`synchronous = FULL`; PostgreSQL as it comes), both pools of 20. With one that keeps nothing and
+LangGraph's that keeps all in memory, too: bounds for what any saver can reach. Lag: how late a timer is
 while 100 such threads run whose steps wait for a model. Bytes: a ReAct thread whose tool
 results are a kilobyte of noise, all checkpoints, by its final messages serialized once; and
 CPU time to load its state, by that of deserializing those.
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -40,7 +42,24 @@ from cogwork.core.messages import Messages
 from cogwork.memory import create_checkpointer
 
 STEPS = 10
+NOTHING = "a saver that keeps nothing"
 MEMORY, SQLITE, POSTGRES = "InMemorySaver", "AsyncSqliteSaver", "AsyncPostgresSaver"
+
+
+class Nothing(BaseCheckpointSaver[int]):
+    """Keeps nothing: what LangGraph itself spends on checkpoints, a bound for any saver."""
+
+    async def aget_tuple(self, config: Any) -> None:
+        return None
+
+    async def aput(self, config: Any, checkpoint: Any, *_: Any) -> Any:
+        return {"configurable": {**config["configurable"], "checkpoint_id": checkpoint["id"]}}
+
+    async def aput_writes(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def get_next_version(self, current: int | None, _: Any) -> int:
+        return (current or 0) + 1
 
 
 class State(TypedDict, total=False):
@@ -120,6 +139,15 @@ def compared(
     return figures
 
 
+def bounds(found: dict[str, float]) -> list[Figure]:
+    """What savers take that write to no disk."""
+    return [
+        Figure(f"  the same of {name}", found[rival] / found[name], None, said)
+        for name in (NOTHING, MEMORY)
+        for rival, said in ((SQLITE, SQLITE), ("none", "no saver"))
+    ]
+
+
 async def lag(saver: Any) -> float:
     """Milliseconds that a timer is late at its worst hundredth, steps waiting for a model."""
     late: list[float] = []
@@ -169,13 +197,19 @@ async def on_sqlite(folder: Path, *, quick: bool) -> list[Figure]:
     figures: list[Figure] = []
     async with stock_sqlite(folder / "stock.sqlite") as stock:
         with create_checkpointer(f"sqlite:///{folder / 'ours.sqlite'}") as saver:
-            savers = {"none": None, MEMORY: InMemorySaver(), "cogwork": saver, SQLITE: stock}
+            savers = {
+                "none": None,
+                NOTHING: Nothing(),
+                MEMORY: InMemorySaver(),
+                "cogwork": saver,
+                SQLITE: stock,
+            }
             found = await rates(savers, 100, 2 if quick else 9)
             figures += compared(found, SQLITE, 3, "100 threads, SQLite")
-            bare = found["none"] / found[MEMORY]
-            figures.append(Figure(f"  the same of LangGraph's {MEMORY}", bare, None, "no saver"))
+            figures += bounds(found)
             found = await rates(savers, 100, 2 if quick else 5, build=reacting)
             figures += compared(found, SQLITE, 3, "100 ReAct threads, SQLite")
+            figures += bounds(found)
             if not quick:
                 lasting = {"cogwork": saver, SQLITE: stock}
                 found = await rates(lasting, 100, 5, durability="sync")

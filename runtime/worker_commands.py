@@ -1,6 +1,8 @@
 """`cogwork worker`, which works on tasks, and `cogwork metrics`, which asks how it goes."""
 
+import os
 import signal
+import sys
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +57,8 @@ def worker_command(  # noqa: PLR0917 - one parameter an option
         each: signal.signal(each, lambda *_: ended.set())
         for each in (signal.SIGTERM, signal.SIGINT)
     }
+    from cogwork.runtime.tasks.node_threads import are_stuck
+
     with ExitStack() as stack:
         options: dict[str, Any] = {"max_concurrency": max_concurrency}
         if metrics_port is not None:
@@ -68,6 +72,10 @@ def worker_command(  # noqa: PLR0917 - one parameter an option
         typer.echo("coming to an end", err=True)
     for each, handler in before.items():
         signal.signal(each, handler)
+    if are_stuck():
+        typer.echo("a node does not end; it is cut off, and its task goes on elsewhere", err=True)
+        sys.stdout.flush()
+        os._exit(0)  # or it would run on beside the one that takes its task over
 
 
 def _serve_metrics(stack: ExitStack, port: int, host: str) -> "Metrics":

@@ -20,6 +20,7 @@ from cogwork.core.metrics import Metrics
 from cogwork.runtime.tasks.alerts import Alerts
 from cogwork.runtime.tasks.changes import Changes
 from cogwork.runtime.tasks.claims import Claims
+from cogwork.runtime.tasks.node_threads import node_threads
 from cogwork.runtime.tasks.places import Place, presence_at
 from cogwork.runtime.tasks.records import Records
 from cogwork.runtime.tasks.running import Ended, Graph, Running, Wish, failed, serde_of
@@ -129,6 +130,7 @@ class Workers:
     def _run(self, ready: threading.Event) -> None:
         # Not `asyncio.run`, which waits for threads, in which a cancelled node may be stuck.
         loop = asyncio.new_event_loop()
+        loop.set_default_executor(node_threads())
         serving = loop.create_task(self._serve(ready))
         try:
             while not serving.done():

@@ -118,6 +118,47 @@ def test_a_worker_that_is_told_to_end_ends_in_order():
     assert os.listdir(".cogwork/tasks.runners") == []  # noqa: PTH208 - names are wanted
 
 
+STUCK = """
+import sys, time
+from langgraph.graph import START, MessagesState, StateGraph
+from cogwork.graphs.registry import graphs
+from cogwork.runtime.cli import main
+
+@graphs.register("stuck", description="hangs")
+def make(model, tools=(), *, checkpointer=None, store=None, **options):
+    def hang(state):
+        print("in the node", flush=True)
+        time.sleep(600)
+    builder = StateGraph(MessagesState)
+    builder.add_node("hang", hang)
+    builder.add_edge(START, "hang")
+    return builder.compile(checkpointer=checkpointer)
+
+sys.argv = ["cogwork", *sys.argv[1:]]
+main()
+"""
+
+
+def test_a_node_that_does_not_end_does_not_outlive_its_worker():
+    child = [sys.executable, "-c", STUCK]
+    key = json.loads(subprocess.check_output([*child, "tasks", "submit", "stuck", "hi", "--json"]))[
+        "id"
+    ]
+    with subprocess.Popen(
+        [*child, "worker", "--grace", "0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "in the node\n"
+        worker.send_signal(signal.SIGTERM)
+        said = worker.communicate(timeout=30)[1]
+    assert worker.returncode == 0
+    assert "a node does not end" in said
+    assert json.loads(tasks("status", key, "--json"))["state"] == "pending"
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
