@@ -1,7 +1,9 @@
 """What limits cost: a ledger, a circuit breaker, a rate limiter and metrics of a ReAct step.
 
-A scripted model that answers at once and a trivial tool, so that all that is measured is
-the framework. CPU time of the process; medians of interleaved rounds.
+A trivial tool, and two models: a scripted one that answers at once, so that all that is measured
+is the framework, and OpenAI's client, which asks a server on this machine that answers at once, as a
+step has it that anybody pays for. CPU time of the process, without the server's; medians of
+interleaved rounds.
 
     python benchmarks/runtime.py [--quick] [--json]
 """
@@ -10,10 +12,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from measure import Figure, interleaved, interleaved_async, options, report
 from react import ASK, Instant, aecho, echo
+from wire import served
 
 from cogwork.core.breaker import CircuitBreaker
 from cogwork.core.budget import Budget
@@ -44,9 +48,9 @@ class Telling(Instant):
         return answered
 
 
-def agents(say: Callable[[str], Any]) -> dict[str, Any]:
+def agents(say: Callable[[str], Any], model: BaseChatModel | None = None) -> dict[str, Any]:
     """The same agent without limits, with each, and with all of them."""
-    model, tools = Telling(turns=TURNS), [tool("echo", effect="read")(say)]
+    model, tools = model or Telling(turns=TURNS), [tool("echo", effect="read")(say)]
     breaker = CircuitBreaker("model")
     limiter = RateLimiter("model", requests=10**9, tokens=10**12, burst=10**6)
     plain = create_react_agent(model, tools, max_steps=TURNS + 1)
@@ -75,13 +79,26 @@ def figures(spent: dict[str, float], kind: str) -> list[Figure]:
     return found
 
 
+def measured(rounds: int, model: BaseChatModel | None, kind: str) -> list[Figure]:
+    runs = {
+        name: lambda agent=agent: agent.invoke(ASK) for name, agent in agents(echo, model).items()
+    }
+    found = figures(interleaved(runs, rounds), f"sync{kind}")
+    later = {
+        name: lambda agent=agent: agent.ainvoke(ASK) for name, agent in agents(aecho, model).items()
+    }
+    return found + figures(asyncio.run(interleaved_async(later, rounds)), f"async{kind}")
+
+
 def main() -> None:
+    """Measure and report."""
     chosen = options(__doc__ or "")
-    rounds = 7 if chosen.quick else 25
-    runs = {name: lambda agent=agent: agent.invoke(ASK) for name, agent in agents(echo).items()}
-    found = figures(interleaved(runs, rounds), "sync")
-    later = {name: lambda agent=agent: agent.ainvoke(ASK) for name, agent in agents(aecho).items()}
-    found += figures(asyncio.run(interleaved_async(later, rounds)), "async")
+    found = measured(7 if chosen.quick else 25, None, "")
+    with served(TURNS) as url:
+        from langchain_openai import ChatOpenAI
+
+        asking = ChatOpenAI(base_url=url, api_key="none", model="gpt-5.4-mini", max_retries=0)  # type: ignore[arg-type] # a text is taken too
+        found += measured(5 if chosen.quick else 15, asking, ", over HTTP")
     report(found, as_json=chosen.json)
 
 
