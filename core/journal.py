@@ -44,6 +44,8 @@ from cogwork.core.journal_records import (
     Group,
     Records,
     Saver,
+    answer_saved,
+    answer_saved_sync,
     kept_in_process,
     records_of,
     saved,
@@ -91,6 +93,7 @@ class Journal:
         )
         self._task = info.task_id
         self._scratchpad = configurable.get(_SCRATCHPAD)
+        self._was_answered = _has_answer(self._scratchpad)
         own = _namespace(info.checkpoint_ns)
         self._place = _place(info.thread_id, own, info.checkpoint_id)
         # The graphs around, outermost first. Were their checkpoints lost in a crash, they would
@@ -246,9 +249,14 @@ class Journal:
         if self._saver is None or not getattr(self._scratchpad, "resume", None):
             return
         root = (self._around or [self._place])[0]
+        # LangGraph may be about to save the answer, and would save it after this.
         if is_stepping():
+            if self._was_answered:
+                answer_saved_sync(self._saver, root, _NO_TASK)
             self._saver.put_writes(root, [(RESUME, None)], _NO_TASK)
         else:
+            if self._was_answered:
+                await answer_saved(self._saver, root, _NO_TASK)
             await self._saver.aput_writes(root, [(RESUME, None)], _NO_TASK)
 
     async def _load(self) -> Records:
@@ -293,6 +301,12 @@ def _runtime() -> Runtime[Any]:
         raise ConfigurationError(
             "a journal is made in a node of a graph, from its config"
         ) from error
+
+
+def _has_answer(scratchpad: Any) -> bool:
+    """Whether this run brings an answer that no question has taken yet."""
+    look = getattr(scratchpad, "get_null_resume", None)
+    return look is not None and look(False) is not None
 
 
 def _namespace(of_task: str) -> str:

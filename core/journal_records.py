@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, PendingWrite
+from langgraph.checkpoint.serde.types import RESUME
 
 from cogwork.core.errors import MemoryStoreError
 
@@ -21,6 +22,8 @@ __all__ = [
     "Records",
     "Saver",
     "Writes",
+    "answer_saved",
+    "answer_saved_sync",
     "kept_in_process",
     "read_records",
     "records_of",
@@ -36,6 +39,7 @@ Writes: TypeAlias = Sequence[PendingWrite]
 BEGUN: Final = "begun"
 """Of what begins, a record may not be lost with the disk's cache: lost it would be done again."""
 _CHANNEL: Final = "__journal__"
+_MOMENT: Final = 2.0  # seconds that an answer may take
 _PATIENCE: Final = 30.0  # seconds that a checkpoint may take to be written
 _KEPT_TASKS: Final = 64
 
@@ -114,8 +118,36 @@ def saved_sync(saver: Saver, place: RunnableConfig) -> Writes:
     raise _not_saved(place)
 
 
-def _pauses() -> Iterator[float]:
-    deadline = time.monotonic() + _PATIENCE
+async def answer_saved(saver: Saver, place: RunnableConfig, task: str) -> None:
+    """Return when a task's answer is saved under a checkpoint, which happens in the background.
+
+    After a while in any case: then there was none to save.
+    """
+    for pause in _pauses(_MOMENT):
+        found = await saver.aget_tuple(place)
+        if found is not None and _answers(found, task):
+            return
+        await asyncio.sleep(pause)
+
+
+def answer_saved_sync(saver: Saver, place: RunnableConfig, task: str) -> None:
+    """Do what `answer_saved` does, in synchronous code."""
+    for pause in _pauses(_MOMENT):
+        found = saver.get_tuple(place)
+        if found is not None and _answers(found, task):
+            return
+        time.sleep(pause)
+
+
+def _answers(found: CheckpointTuple, task: str) -> bool:
+    return any(
+        each[0] == task and each[1] == RESUME and each[2] is not None
+        for each in found.pending_writes or ()
+    )
+
+
+def _pauses(patience: float = _PATIENCE) -> Iterator[float]:
+    deadline = time.monotonic() + patience
     pause = 0.001
     while time.monotonic() < deadline:
         yield pause

@@ -3,11 +3,13 @@
 import asyncio
 import operator
 import threading
+import time
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.types import RESUME
 from langgraph.errors import GraphInterrupt
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
@@ -18,6 +20,7 @@ from cogwork.core.errors import ConfigurationError, InDoubtError, MemoryStoreErr
 from cogwork.core.journal import Journal
 from cogwork.memory import create_checkpointer
 
+NO_TASK = "00000000-0000-0000-0000-000000000000"
 THREAD: RunnableConfig = {"configurable": {"thread_id": "1"}}
 
 
@@ -227,6 +230,46 @@ async def test_answer_that_was_taken_answers_no_other_question(saver, how, loop)
         (asked,) = (await run(given))["__interrupt__"]
         assert asked.value == "second?"
     assert (await run(Command(resume="no")))["done"] == ["yes", "no"]
+
+
+class LateSaver(InMemorySaver):
+    """Saves an answer only when the question after it has been asked."""
+
+    def put_writes(self, config, writes, task_id, task_path=""):
+        if writes[0] == (RESUME, "yes") and task_id == NO_TASK:
+            time.sleep(0.1)
+        super().put_writes(config, writes, task_id, task_path)
+
+    async def aput_writes(self, config, writes, task_id, task_path=""):
+        await asyncio.to_thread(self.put_writes, config, writes, task_id, task_path)
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+async def test_answer_that_is_saved_late_answers_no_other_question_either(how):
+    @node
+    async def work(state, config: RunnableConfig):
+        """Reads: done."""
+        journal = Journal(config)
+        try:
+            return {"done": [interrupt("first?"), interrupt("second?")]}
+        except GraphInterrupt:
+            await journal.drop_answer()
+            raise
+
+    builder = StateGraph(State)
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    graph = builder.compile(checkpointer=LateSaver())
+
+    async def run(given):
+        if how == "ainvoke":
+            return await graph.ainvoke(given, THREAD)
+        return await asyncio.to_thread(graph.invoke, given, THREAD)
+
+    await run({})
+    await run(Command(resume="yes"))
+    (asked,) = (await run(None))["__interrupt__"]
+    assert asked.value == "second?"
 
 
 async def test_fork_and_second_run_start_clean(saver):
