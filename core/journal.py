@@ -260,6 +260,8 @@ class Journal:
             await self._saver.aput_writes(root, [(RESUME, None)], _NO_TASK)
 
     async def _load(self) -> Records:
+        if self._records is not None:
+            return self._records
         async with self._turns.setdefault("", asyncio.Lock()):  # no step has an empty key
             if self._records is None and self._saver is not None:
                 for place in () if self._is_sync else self._around:

@@ -201,6 +201,7 @@ class Group:
         self._place = place
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._name = 0  # of the last record; a random one for each takes longer than writing it
         # Our own savers write also for a caller that is cancelled.
         self._is_free = hasattr(saver, "awritten")
 
@@ -253,7 +254,9 @@ class Group:
         begins = any(entry["kind"] == BEGUN for entry in entries)
         note = None if begins else getattr(self._saver, "anote_writes", None)
         put = note or self._saver.aput_writes
-        await put(self._place, [(_CHANNEL, entries)], str(uuid.uuid4()))
+        self._name = (self._name or uuid.uuid4().int) + 1
+        name = str(uuid.UUID(int=self._name % 2**128))
+        await put(self._place, [(_CHANNEL, entries)], name)
 
 
 def _end(written: "asyncio.Future[None]", error: Exception | None = None) -> None:
