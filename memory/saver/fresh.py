@@ -1,5 +1,6 @@
 """Checkpoints that were saved here a moment ago, and under which nothing was written yet."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -29,6 +30,7 @@ class Fresh:
             Place, tuple[float, bool]
         ] = {}  # since when, and whether it is written to
         self._most = _MANY
+        self._guard = threading.Lock()  # a mark that is lost would be a call made twice
 
     def __contains__(self, place: Place) -> bool:
         at, written = self._known.get(place, (0.0, True))
@@ -36,14 +38,16 @@ class Fresh:
 
     def saved(self, place: Place) -> None:
         """Note a checkpoint that was saved."""
-        self._known.setdefault(place, (self._clock(), False))
+        with self._guard:
+            self._known.setdefault(place, (self._clock(), False))
 
     def written(self, place: Place) -> None:
         """Note that something is about to be written under a checkpoint, saved or not."""
         now = self._clock()
-        self._known[place] = now, True
-        if len(self._known) > self._most:
-            self._known = {
-                each: it for each, it in list(self._known.items()) if abs(now - it[0]) < _KEPT
-            }
-            self._most = max(_MANY, 2 * len(self._known))
+        with self._guard:
+            self._known[place] = now, True
+            if len(self._known) > self._most:
+                self._known = {
+                    each: it for each, it in self._known.items() if abs(now - it[0]) < _KEPT
+                }
+                self._most = max(_MANY, 2 * len(self._known))

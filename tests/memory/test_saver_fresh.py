@@ -1,11 +1,13 @@
 """What is known of a checkpoint without reading: that nothing was written under it yet."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from langgraph.checkpoint.base import empty_checkpoint
 
 from cogwork.memory import create_checkpointer
 from cogwork.memory.saver.fresh import Fresh
+from cogwork.memory.saver.rows import Place
 
 AT = ("thread", "", b"1")
 PLACE = {"configurable": {"thread_id": "1", "checkpoint_ns": ""}}
@@ -62,6 +64,21 @@ def test_what_is_long_past_is_forgotten():
         fresh.saved(("thread", "", str(number)))
         fresh.written(("thread", "", str(number)))
     assert len(fresh._known) <= 2_000
+
+
+def test_no_mark_is_lost_when_threads_write_while_old_ones_are_forgotten():
+    fresh = Fresh()
+
+    def work(thread: int) -> list[Place]:
+        places: list[Place] = [(str(thread), "", str(number)) for number in range(3_000)]
+        for place in places:
+            fresh.saved(place)
+            fresh.written(place)
+        return places
+
+    with ThreadPoolExecutor(4) as pool:
+        written = [place for places in pool.map(work, range(4)) for place in places]
+    assert not [place for place in written if place in fresh]
 
 
 async def test_writes_of_another_process_are_seen_and_so_are_own_ones(tmp_path):
