@@ -78,6 +78,7 @@ class NoteLog:
         self._path = path
         self._group = GroupCommit(self._write)
         self._closed = False
+        self._process = os.getpid()
         with self._explained():
             self._files = [_File(path.with_suffix(f".notes{n}")) for n in range(2)]
         found = [note for file in self._files for note in file.notes() if note.number > applied]
@@ -121,6 +122,11 @@ class NoteLog:
         if self._closed:
             raise MemoryStoreError(
                 f"memory store '{self._path}' was closed; create another to go on"
+            )
+        if self._process != os.getpid():  # it would write over the notes of the other
+            raise MemoryStoreError(
+                f"memory store '{self._path}' was opened by process {self._process}, of which this "
+                "one is a fork; write in that one only, or use postgresql://, which several share"
             )
         noted: list[tuple[Sequence[Change], int]] = []
         work(noted)

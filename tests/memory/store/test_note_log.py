@@ -1,5 +1,6 @@
 """Small writes are noted and applied later; nobody who reads can tell."""
 
+import os
 import resource
 import signal
 import sqlite3
@@ -208,6 +209,23 @@ def test_a_log_that_is_closed_takes_nothing(path):
     log.close()
     with pytest.raises(MemoryStoreError, match="was closed"):
         log.add([change("k")], 0)
+
+
+def test_a_fork_does_not_write_over_the_notes_of_its_parent(path):
+    log = NoteLog(path, 0)
+    log.add([change("before")], 0)
+    child = os.fork()
+    if child == 0:
+        try:
+            log.add([change("of the fork")], 0)
+        except MemoryStoreError as error:
+            os._exit(7 if "is a fork" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    log.add([change("after")], 0)
+    log = reopened(log, path)
+    assert names(log) == ["before", "after"]
+    log.close()
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_noted(path):
