@@ -53,9 +53,8 @@ class Alerts:
         if self._counter is not None:
             self._counter.labels("" if task is None else task.graph, kind).inc()
         if self._on_alert is not None:
-            with contextlib.suppress(
-                Exception, SystemExit
-            ):  # whoever listens must not stop the runner
+            # Whoever listens must not stop the runner.
+            with contextlib.suppress(Exception, SystemExit):
                 self._on_alert(Alert(kind, task, message))
 
     def refuse(self, reason: str | None) -> None:
