@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cogwork.core.errors import ToolError
+from cogwork.runtime.options import Config, Json
 from cogwork.runtime.wording import counted
 
 __all__ = ["app"]
@@ -29,11 +30,8 @@ def verify_command(
         list[str] | None,
         typer.Option(help="A hash kept from an earlier check; repeatable.", show_default=False),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Check that no record was changed, removed, moved or cut off; exit with 1 if one was.
 

@@ -10,6 +10,7 @@ import typer
 from cogwork.core.errors import ConfigurationError
 from cogwork.core.registry import nearest
 from cogwork.runtime import completion
+from cogwork.runtime.options import Config, Json, Model
 from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def bench_command(  # noqa: PLR0917 - one parameter an option
             show_default="the tasks of the package",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Such as openai:gpt-5.5, ollama:qwen3, or offline.")
-    ] = None,
+    model: Model = None,
     tool: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,11 +85,8 @@ def bench_command(  # noqa: PLR0917 - one parameter an option
     output: Annotated[
         Path | None, typer.Option(help="Write the results to this .json or .md file too.")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Run graphs on tasks and tell success, steps, tokens, dollars and seconds."""
     from cogwork.core.models import describe_model

@@ -28,6 +28,7 @@ from cogwork.runtime import (
     task_commands,
     worker_commands,
 )
+from cogwork.runtime.options import Config, Json, Model
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -71,11 +72,6 @@ def options(
     """Agents on LangGraph: run them, look at them, see what they need."""
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _BUDGET = "What the question may spend, over resumes"
 MaxCost = Annotated[
     float | None,
@@ -108,9 +104,7 @@ def run_command(  # noqa: PLR0917 - one parameter an option
     question: Annotated[
         str | None, typer.Argument(help="What to do; without it an interrupted thread goes on.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Such as openai:gpt-5.5, ollama:qwen3, or offline.")
-    ] = None,
+    model: Model = None,
     tool: Annotated[
         list[str] | None,
         typer.Option(

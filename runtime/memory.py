@@ -15,8 +15,6 @@ import typer
 from cogwork.core.errors import ConfigurationError
 from cogwork.runtime.memory_place import (
     Agent,
-    Config,
-    Json,
     Opened,
     Place,
     Store,
@@ -26,6 +24,7 @@ from cogwork.runtime.memory_place import (
     tell_json,
 )
 from cogwork.runtime.memory_upkeep import app as upkeep
+from cogwork.runtime.options import Config, Json
 
 if TYPE_CHECKING:
     from cogwork.memory.facts import Memory

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
-    "Config",
-    "Json",
     "Opened",
     "Place",
     "Store",
@@ -39,11 +37,6 @@ Agent = Annotated[
     str | None,
     typer.Option(help="An agent's own view of the user.", show_default="what all agents share"),
 ]
-Config = Annotated[
-    Path | None,
-    typer.Option(help="YAML file of settings.", show_default="cogwork.yaml"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _RECORDS = "memory.sqlite3"
 

@@ -12,8 +12,6 @@ from cogwork.core.drawing.png import to_png
 from cogwork.core.errors import ConfigurationError, redact
 from cogwork.runtime.memory_place import (
     Agent,
-    Config,
-    Json,
     Place,
     Store,
     User,
@@ -22,6 +20,7 @@ from cogwork.runtime.memory_place import (
     tell_json,
     write_file,
 )
+from cogwork.runtime.options import Config, Json
 from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:

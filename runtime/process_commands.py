@@ -12,6 +12,7 @@ import typer
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.runtime import completion
+from cogwork.runtime.options import Config, Json
 from cogwork.runtime.wording import counted
 
 if TYPE_CHECKING:
@@ -44,11 +45,6 @@ Tools = Annotated[
 Root = Annotated[
     Path | None, typer.Option(help="The folder that file tools may touch.", show_default=".")
 ]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()

@@ -7,6 +7,7 @@ import typer
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.runtime import completion
+from cogwork.runtime.options import Config
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -49,10 +50,7 @@ def show_command(  # noqa: PLR0917 - one parameter an option
         ),
     ] = None,
     xray: Annotated[bool, typer.Option("--xray", help="Look into subgraphs.")] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-    ] = None,
+    config: Config = None,
 ) -> None:
     """Draw a graph, or what a thread did in it, without network."""
     from cogwork.core.settings import load_settings

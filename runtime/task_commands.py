@@ -8,7 +8,8 @@ import typer
 from cogwork.core.errors import ConfigurationError, TaskError
 from cogwork.core.registry import nearest
 from cogwork.runtime import completion
-from cogwork.runtime.task_place import Config, opened
+from cogwork.runtime.options import Config, Json
+from cogwork.runtime.task_place import opened
 from cogwork.runtime.wording import counted
 
 __all__ = ["app"]
@@ -19,7 +20,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _LONGEST = 2_000_000  # hours, two centuries
 _NONE = 'no tasks; `cogwork tasks submit react "…"` makes one'
 _STATES = ("pending", "running", "paused", "completed", "failed", "cancelled")

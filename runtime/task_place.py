@@ -3,20 +3,13 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cogwork.core.settings import Settings
     from cogwork.runtime.tasks.runner import Runner
 
-__all__ = ["Config", "opened"]
-
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file of settings.", show_default="cogwork.yaml"),
-]
+__all__ = ["opened"]
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cogwork.core.errors import ConfigurationError, TaskError
-from cogwork.runtime.task_place import Config, opened
+from cogwork.runtime.options import Config
+from cogwork.runtime.task_place import opened
 
 if TYPE_CHECKING:
     from cogwork.core.metrics import Metrics
