@@ -205,9 +205,9 @@ async def test_nothing_happens_before_the_graphs_around_are_saved(how):
     assert seen == [0]  # the checkpoint from which the graph inside is begun
 
 
-@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
-@pytest.mark.parametrize("loop", [False, True])
-async def test_answer_that_was_taken_answers_no_other_question(saver, how, loop):
+def asks_twice(*, loop: bool):
+    """A node that drops the answer which it took before it asks again."""
+
     @node(loop=loop)
     async def work(state, config: RunnableConfig):
         """Reads: done."""
@@ -218,7 +218,13 @@ async def test_answer_that_was_taken_answers_no_other_question(saver, how, loop)
             await journal.drop_answer()
             raise
 
-    graph = graph_of(work, saver)
+    return work
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("loop", [False, True])
+async def test_answer_that_was_taken_answers_no_other_question(saver, how, loop):
+    graph = graph_of(asks_twice(loop=loop), saver)
 
     async def run(given):
         return (
@@ -246,20 +252,8 @@ class LateSaver(InMemorySaver):
 
 @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
 async def test_answer_that_is_saved_late_answers_no_other_question_either(how):
-    @node
-    async def work(state, config: RunnableConfig):
-        """Reads: done."""
-        journal = Journal(config)
-        try:
-            return {"done": [interrupt("first?"), interrupt("second?")]}
-        except GraphInterrupt:
-            await journal.drop_answer()
-            raise
-
-    builder = StateGraph(State)
-    builder.add_node("work", work)
-    builder.add_edge(START, "work")
-    graph = builder.compile(checkpointer=LateSaver())
+    graph = graph_of(asks_twice(loop=False), None)
+    graph.checkpointer = LateSaver()
 
     async def run(given):
         if how == "ainvoke":
