@@ -50,7 +50,7 @@ class SqliteRecords(Records):
         except BaseException:
             self._file.close()
             raise
-        self._spaces: dict[Namespace, tuple[int, list[Space]]] = {}
+        self._spaces: dict[Namespace, tuple[int, list[Space], int]] = {}
 
     def write(self, changes: Sequence[Change], now: int) -> int:
         """Write all or nothing, durably; return how many vectors more are known of."""
@@ -75,13 +75,7 @@ class SqliteRecords(Records):
 
     def spaces(self, prefix: Namespace) -> list[Space]:
         """Return the namespaces under the prefix that have vectors."""
-        commits = self._file.commits
-        known = self._spaces.get(prefix)
-        if known is None or known[0] != commits or self._notes.pending:
-            if len(self._spaces) >= _REMEMBERED:
-                self._spaces.clear()
-            known = self._spaces[prefix] = commits, super().spaces(prefix)
-        return known[1]
+        return self._known(prefix)[1]
 
     def search_text(
         self, prefix: Namespace, words: Sequence[str], limit: int
@@ -89,7 +83,7 @@ class SqliteRecords(Records):
         """Return ids of items whose text has one of the words and their BM25, best first."""
         quoted = " OR ".join(f'"{word}"' for word in words)
         match = f"body : ({quoted})"
-        if prefix:
+        if not self._is_most(prefix):
             match = f"place : {place_word(prefix)} AND {match}"
         return self._read(
             "SELECT rowid, -bm25(texts, 0.0, 1.0) AS score FROM texts WHERE texts MATCH ? "
@@ -101,6 +95,22 @@ class SqliteRecords(Records):
         """Let go of the files."""
         self._file.close()
         self._notes.close()
+
+    def _is_most(self, prefix: Namespace) -> bool:
+        """Whether under the prefix is so much that BM25 counts it in vain; the rest is passed over."""
+        return not prefix or 2 * self._known(prefix)[2] > self._known(())[2]
+
+    def _known(self, prefix: Namespace) -> tuple[int, list[Space], int]:
+        """Return the commit, and the namespaces under the prefix and their vectors then."""
+        commits = self._file.commits
+        known = self._spaces.get(prefix)
+        if known is None or known[0] != commits or self._notes.pending:
+            if len(self._spaces) >= _REMEMBERED:
+                self._spaces.clear()
+            spaces = super().spaces(prefix)
+            known = commits, spaces, sum(space.vectors for space in spaces)
+            self._spaces[prefix] = known
+        return known
 
     def _read(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
         if self._is_settled():

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langgraph.store.base import PutOp
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory.store.full_text import query_words
@@ -52,9 +53,28 @@ def test_filter_limit_and_offset(filled):
     assert even == [key for key in everything if int(key) % 2 == 0]
 
 
-def test_more_hits_than_are_read_at_first(store):
-    from langgraph.store.base import PutOp
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("others", [5, 500])
+def test_a_score_is_the_same_wherever_one_looks_from(store, others):
+    puts = [PutOp(("few",), str(number), {"text": "owl " * number}) for number in range(1, 40)]
+    puts += [PutOp(("rest",), str(number), {"text": "owl and dog"}) for number in range(others)]
+    store.batch(puts)
+    here = store.search_text(("few",), "owl dog", limit=100)
+    everywhere = store.search_text((), "owl dog", limit=1000)
+    assert len(here) == 39
+    assert {item.key: item.score for item in here} == {
+        item.key: item.score for item in everywhere if item.namespace == ("few",)
+    }
 
+
+def test_better_hits_elsewhere_hide_none(store):
+    puts = [PutOp(("most",), str(number), {"text": f"dog {number}"}) for number in range(620)]
+    puts += [PutOp(("rest",), str(number), {"text": "owl"}) for number in range(600)]
+    store.batch([*puts, PutOp(("most",), "it", {"text": "an owl among many dogs and cats"})])
+    assert keys(store.search_text(("most",), "owl")) == ["it"]
+
+
+def test_more_hits_than_are_read_at_first(store):
     store.batch([PutOp(("n",), str(number), {"text": f"owl {number}"}) for number in range(600)])
     assert len({item.key for item in store.search_text(("n",), "owl", limit=1000)}) == 600
     assert keys(store.search_text(("n",), "owl", filter={"text": "owl 0"})) == ["0"]
