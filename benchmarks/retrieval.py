@@ -1,14 +1,13 @@
-"""What full text adds to vectors: recall@10 of hybrid and of vector-only search, on one store.
+"""What words add to vectors: recall@10 of hybrid and of vector-only search, on one store.
 
 The store holds the labelled facts of `data/retrieval` among generated ones that answer none
 of the questions, 10,000 in all. Questions go by a name, by a number or code, by a paraphrase
 alone, or by a name or number together with one; whatever was chosen by measuring was chosen
 on the files `tune-*`. The goal is 0.15 more on the questions of `test-*`, over all kinds and on
-those that go by names and numbers, which meaning alone misses. To a paraphrase alone full text
-adds nothing: there hybrid search is as good as the vectors.
+those that go by names and numbers, which meaning alone misses.
 
-What hybrid search takes longer than vectors is measured where each question is asked for the
-first time; only its embedding is known.
+What hybrid search and the choice of hits that differ take longer than vectors is measured
+where each question is asked for the first time; only its embedding is known.
 
 Then what episodes beside a hit add, as many being shown with them as without: in conversations,
 where the answer stands beside what the question is like, and in notes that each stand alone.
@@ -37,6 +36,7 @@ from measure import Figure, options, report
 from cogwork.core.embeddings import create_embeddings
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory import ChromaStore, Memories
+from cogwork.memory.diversity import choose
 from cogwork.memory.retrieval import search_hybrid
 
 DATA = Path(__file__).parent / "data" / "retrieval"
@@ -169,8 +169,10 @@ async def by_vectors(store: ChromaStore, query: str, limit: int) -> list[str]:
 
 
 async def by_both(store: ChromaStore, query: str, limit: int) -> list[str]:
+    """As the memories do: many candidates, of which they return some that differ."""
     hits = await search_hybrid(store, NAMESPACE, query, limit=limit)
-    return [hit.item.key for hit in hits]
+    places = choose([hit.relevance for hit in hits], [hit.item.value["text"] for hit in hits], K)
+    return [hits[place].item.key for place in places]
 
 
 async def compared(

@@ -11,6 +11,7 @@ from typing import Any
 from langgraph.store.base import BaseStore, Item, PutOp
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.memory.diversity import best_of
 from cogwork.memory.facts import check_memory
 from cogwork.memory.ranking import Weights, blend
 from cogwork.memory.retrieval import Namespace, get_many, put_many, read_all, search_hybrid
@@ -178,7 +179,8 @@ class EpisodicMemory:
             )
             for hit, episode in found
         ]
-        return sorted(ranked, key=lambda e: (-e.score, e.id))[: max(k, 0)]
+        ranked.sort(key=lambda e: (-e.score, e.id))
+        return best_of(ranked, k, self._weights)
 
     async def by_tag(self, *tags: str, limit: int = 20) -> list[Episode]:
         """Return the episodes that have all these tags, newest first."""

@@ -27,6 +27,7 @@ __all__ = [
     "lower_bound",
     "overlap",
     "recency",
+    "standard_scores",
     "usefulness",
 ]
 
@@ -47,6 +48,8 @@ class Weights:
         importance: Weight of the importance that was given.
         recency: Weight of how recently the memory was used.
         half_life_days: Days after which recency is halved.
+        diversity: How much relevance a memory loses that says the same as a better one, when
+            not all can be returned; 0 returns the best even if they are all alike.
 
     Raises:
         ConfigurationError: A weight is negative or not finite, all are 0, or the half-life
@@ -57,6 +60,7 @@ class Weights:
     importance: float = 0.2
     recency: float = 0.1
     half_life_days: float = 30.0
+    diversity: float = 0.25
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -149,9 +153,25 @@ def fuse(
     named = {key: score for key, score in text.items() if math.isfinite(score)}
     keys = list(dict.fromkeys([*near, *named]))
     farthest, none = min(near.values(), default=0.0), min([0.0, *named.values()])
-    by_vector = _z_scores([near.get(key, farthest) for key in keys])
-    by_text = _z_scores([named.get(key, none) for key in keys])
+    by_vector = standard_scores([near.get(key, farthest) for key in keys])
+    by_text = standard_scores([named.get(key, none) for key in keys])
     return {key: v + trust * t for key, v, t in zip(keys, by_vector, by_text, strict=True)}
+
+
+def standard_scores(scores: Sequence[float]) -> list[float]:
+    """Return how many standard deviations each is above the mean (z-scores).
+
+    All are 0 where the scores are equal up to rounding.
+    """
+    if not scores:
+        return []
+    largest = max(map(abs, scores)) or 1.0
+    scaled = [score / largest for score in scores]  # squares of huge scores would overflow
+    mean = math.fsum(scaled) / len(scaled)
+    deviation = math.sqrt(math.fsum((score - mean) ** 2 for score in scaled) / len(scaled))
+    if deviation < 1e-9:
+        return [0.0] * len(scaled)
+    return [(score - mean) / deviation for score in scaled]
 
 
 def lower_bound(successes: float, trials: float, z: float = 1.96) -> float:
@@ -220,19 +240,6 @@ def _best(wanted: set[str], found: list[set[str]]) -> float:
 def _trigrams(word: str) -> set[str]:
     padded = f" {word} "
     return {padded[place : place + 3] for place in range(len(word))}
-
-
-def _z_scores(scores: Sequence[float]) -> list[float]:
-    """Standard scores; zeros where all are equal up to rounding."""
-    if not scores:
-        return []
-    largest = max(map(abs, scores)) or 1.0
-    scaled = [score / largest for score in scores]  # squares of huge scores would overflow
-    mean = math.fsum(scaled) / len(scaled)
-    deviation = math.sqrt(math.fsum((score - mean) ** 2 for score in scaled) / len(scaled))
-    if deviation < 1e-9:
-        return [0.0] * len(scaled)
-    return [(score - mean) / deviation for score in scaled]
 
 
 def _unit(value: float) -> float:

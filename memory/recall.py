@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from langgraph.store.base import BaseStore
 
+from cogwork.memory.diversity import best_of
 from cogwork.memory.episodic import Episode, EpisodicMemory
 from cogwork.memory.experience import Experience, Outcome, draw_lessons, importance_of
 from cogwork.memory.facts import Memory, with_sources
@@ -115,7 +116,7 @@ class Memories:
         if "semantic" in sources:
             known = await self.semantic.search(query, k, min_similarity=min_similarity)
             found += [from_memory(memory) for memory in known]
-        ranked = merged(self._ranked(query, found))[:k]
+        ranked = best_of(merged(self._ranked(query, found)), k, self._weights)
         return (await self._with_neighbours(ranked, neighbours))[:k] if neighbours > 0 else ranked
 
     def promote(

@@ -14,8 +14,8 @@ from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
 
 from cogwork.core.bridge import in_thread
 from cogwork.core.words import content_words
-from cogwork.memory.ranking import coverage, fuse, overlap
-from cogwork.memory.soft_match import SoftWords, soft_match, soft_words
+from cogwork.memory.ranking import coverage, fuse, overlap, standard_scores
+from cogwork.memory.soft_match import SoftWords, cut_texts, soft_match, soft_words
 
 __all__ = ["Hit", "Namespace", "TextSearch", "get_many", "put_many", "read_all", "search_hybrid"]
 
@@ -23,7 +23,9 @@ Namespace = tuple[str, ...]
 _Place = tuple[Namespace, str]
 
 _PAGE = 5_000
-_SOFT = 9.0  # the weight of words that also match near ones, by the trust in full text
+_DEEPER = 3  # times as many candidates by vectors, among which words that match near ones choose
+_SOFT = 2.0  # the weight of words that also match near ones
+_SOFT_BY_NAME = 9.0  # the same where a name or number is asked for, by the trust in full text
 
 
 @runtime_checkable
@@ -74,16 +76,17 @@ async def search_hybrid(
 
     The BM25 of a text counts by the share of the query's words that it covers, and full text
     as a whole by the share that its best hit covers: so it decides where a name or a number
-    is asked for, and hardly where one word of many is shared. Where the query has a name or a
-    number, words that also match near ones (`soft_match`) tell apart the texts that have it,
-    with nine times the weight of full text.
+    is asked for, and hardly where one word of many is shared. Words that also match near ones
+    (`soft_match`) choose among three times as many texts as the vectors alone would give, with
+    twice the weight of the vectors; where the query has a name or a number, with nine times
+    that of full text.
 
     Args:
         store: Any LangGraph store.
         namespace: Where to look; what lies under it is searched too.
         query: What is asked; a blank one finds nothing.
         filter: LangGraph's filter on the values.
-        limit: How many candidates each of the two searches may give.
+        limit: How many hits at most, and how many candidates full text may give.
     """
     if not query.strip():
         return []
@@ -94,10 +97,10 @@ async def search_hybrid(
             return _by_meaning(near)
         return _by_words(query, await read_all(store, namespace, filter=filter))[:limit]
     near, (named, words) = await asyncio.gather(
-        store.asearch(namespace, query=query, filter=wanted, limit=limit),
+        store.asearch(namespace, query=query, filter=wanted, limit=_DEEPER * limit),
         in_thread(None, _search_words, store, namespace, query, wanted, limit),
     )
-    return _fused(query, near, named, words)
+    return _fused(query, near, named, words)[:limit]
 
 
 def _search_words(
@@ -110,25 +113,23 @@ def _search_words(
 def _fused(
     query: str, near: Sequence[SearchItem], named: Sequence[SearchItem], words: SoftWords
 ) -> list[Hit]:
+    items = {_place(item): item for item in [*near, *named]}
     similarity = {_place(item): item.score for item in near if item.score is not None}
     least = 1 / max(sum(content_words(query).values()), 1)  # one word, or it were no hit
     covered = {_place(item): max(least, coverage(query, _text(item))) for item in named}
     bm25 = {_place(item): (item.score or 0.0) * covered[_place(item)] for item in named}
     trust = max(covered.values(), default=0.0)
-    items = {_place(item): item for item in [*near, *named]}
     fused = fuse(similarity, bm25, trust=trust)
-    weight = _SOFT * trust if words.is_exact.any() else 0.0
-    soft = _soft(words, {place: _text(items[place]) for place in fused}) if weight else fused
+    if not fused:
+        return []
+    weight = _SOFT_BY_NAME * trust if words.is_exact.any() else _SOFT
+    texts = cut_texts([_text(items[place]) for place in fused])
+    soft = standard_scores(soft_match(words, texts).tolist())
     hits = []
-    for place, z in fused.items():
-        mean = (z + weight * soft[place]) / (1 + trust + weight)
-        relevance = 1 / (1 + math.exp(-mean))
+    for (place, z), s in zip(fused.items(), soft, strict=True):
+        relevance = 1 / (1 + math.exp(-(z + weight * s) / (1 + trust + weight)))
         hits.append(Hit(items[place], relevance, similarity.get(place), place in bm25))
     return sorted(hits, key=lambda hit: -hit.relevance)
-
-
-def _soft(words: SoftWords, texts: dict[_Place, str]) -> dict[_Place, float]:
-    return fuse({}, dict(zip(texts, soft_match(words, list(texts.values())), strict=True)))
 
 
 async def read_all(

@@ -14,6 +14,7 @@ from langgraph.store.base import BaseStore
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory.consolidation import Consolidation, ConsolidationReport
+from cogwork.memory.diversity import best_of
 from cogwork.memory.facts import Facts, Memory, check_memory, source_of
 from cogwork.memory.ranking import Weights, blend, usefulness
 from cogwork.memory.retrieval import Hit, Namespace, get_many, put_many, search_hybrid
@@ -153,7 +154,7 @@ class SemanticMemory:
         ranked = await self._rank(
             [h for h in hits if h.shares_words or (h.similarity or 0.0) >= min_similarity]
         )
-        best = ranked[: max(k, 0)]
+        best = best_of(ranked, k, self._weights)
         return await self._touch(best) if touch else best
 
     async def get(self, key: str) -> Memory | None:

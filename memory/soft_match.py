@@ -14,8 +14,7 @@ vectors are those of `cogwork.core.embedding.static`, which know no context and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,14 @@ import numpy as np
 from cogwork.core.embedding.static import StaticEmbeddings
 from cogwork.core.words import content_words
 
-__all__ = ["SoftWords", "soft_match", "soft_words"]
+__all__ = ["CutTexts", "SoftWords", "cut_texts", "soft_match", "soft_words", "text_vectors"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _NEAR = 0.5  # cosine from which a word counts as said
 _MOST_TEXT = 1_000  # characters, by which most memories are told apart
 _MOST_PIECES = 64  # of a query, as many as full text looks for words
+_REMEMBERED = 16_384  # texts whose pieces are kept, since the same ones are candidates again
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +69,62 @@ def soft_words(query: str) -> SoftWords:
     return SoftWords(numbers, vectors / rarity[:, None], rarity / rarity.sum(), exact)
 
 
-def soft_match(words: SoftWords, texts: Sequence[str]) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class CutTexts:
+    """The word pieces of texts.
+
+    Args:
+        numbers: Of each piece that occurs, its number in the built-in table.
+        vectors: Their vectors; (pieces, dimensions).
+        places: For all texts one after the other, which of `numbers` comes.
+        starts: Where in `places` each text begins.
+    """
+
+    numbers: Array
+    vectors: Array
+    places: Array
+    starts: Array
+
+
+def cut_texts(texts: Sequence[str]) -> CutTexts:
+    """Return the pieces of texts, of which there must be one; 1,000 characters of each count."""
+    cut = [_pieces(text[:_MOST_TEXT]) for text in texts]
+    numbers, places = np.unique(np.concatenate(cut), return_inverse=True)
+    starts = np.cumsum([0, *map(len, cut[:-1])])
+    return CutTexts(numbers, _table().vectors(numbers), places, starts)
+
+
+def soft_match(words: SoftWords, texts: CutTexts) -> Array:
     """Return for each text the share of the words, by their rarity, that it says, up to 1.
 
     A name or number counts where the text has it, another word by the cosine to its nearest
-    piece in the text, in full from 0.5. Of a text the first 1,000 characters count.
+    piece in the text, in full from 0.5.
     """
-    if not texts:
-        return []
-    cut = [_table().pieces(text[:_MOST_TEXT]) for text in texts]
-    numbers, places = np.unique(np.fromiter(chain.from_iterable(cut), int), return_inverse=True)
-    vectors = _table().vectors(numbers)
-    lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), 1e-9)
-    # Threads that BLAS would wake for so little wait long for a busy machine.
-    cosines = np.einsum("ik,jk->ij", words.units, vectors) / lengths
+    lengths = np.maximum(np.sqrt(np.vecdot(texts.vectors, texts.vectors)), 1e-9)
+    # Not `@`: threads that BLAS would wake for so little wait long for a busy machine.
+    cosines = np.vecdot(words.units[:, None], texts.vectors) / lengths
     said = np.clip(cosines / _NEAR, 0.0, 1.0)
-    said[words.is_exact] = words.numbers[words.is_exact, None] == numbers
-    starts = np.cumsum([0, *map(len, cut[:-1])])
-    best = np.maximum.reduceat(said[:, places], starts, axis=1)
-    scores: list[float] = (words.shares @ best).tolist()
+    said[words.is_exact] = words.numbers[words.is_exact, None] == texts.numbers
+    best = np.maximum.reduceat(said[:, texts.places], texts.starts, axis=1)
+    scores: Array = words.shares @ best
     return scores
+
+
+def text_vectors(texts: Sequence[str]) -> Array:
+    """Return the vectors of texts by the built-in table, of length 1; (texts, dimensions)."""
+    return np.array([_vector(text[:_MOST_TEXT]) for text in texts])
+
+
+@lru_cache(_REMEMBERED)
+def _pieces(text: str) -> Array:
+    return np.array(_table().pieces(text), np.int32)
+
+
+@lru_cache(_REMEMBERED // 2)
+def _vector(text: str) -> Array:
+    total = _table().vectors(_pieces(text)).sum(axis=0)
+    unit: Array = total / max(float(np.linalg.norm(total)), 1e-9)
+    return unit
 
 
 @cache

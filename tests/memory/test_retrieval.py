@@ -2,7 +2,6 @@ import pytest
 from embedding import HybridStore, gram_store
 
 from cogwork.core.embeddings import create_embeddings
-from cogwork.memory.ranking import coverage, fuse
 from cogwork.memory.retrieval import search_hybrid
 from cogwork.memory.store import ChromaStore
 
@@ -17,6 +16,8 @@ FACTS = (
     "Our landlord is Mr Petrov",
     "The office closes at six on Fridays",
 )
+MONTHS = ("January", "March", "April", "June")
+PLACES = ("bridge", "library", "museum", "market", "station", "pool")
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +96,17 @@ async def test_hits_are_sorted_by_their_relevance(known):
     assert found == sorted(found, reverse=True)
 
 
-async def test_without_a_name_or_number_only_meaning_and_the_same_words_count(known):
-    query = "When does it close at night?"
-    near, named = (find(NS, query=query, limit=40) for find in (known.search, known.search_text))
-    covered = {hit.key: coverage(query, hit.value["text"]) for hit in named}
-    bm25 = {hit.key: hit.score * covered[hit.key] for hit in named}
-    fused = fuse({hit.key: hit.score for hit in near}, bm25, trust=max(covered.values()))
-    hits = await search_hybrid(known, NS, query)
-    assert [hit.item.key for hit in hits] == sorted(fused, key=lambda key: -fused[key])
+async def test_a_paraphrase_is_found_beyond_what_the_vectors_put_first(known):
+    said = [f"In {month} the {what} was closed" for month in MONTHS for what in PLACES]
+    for number, text in enumerate([*said, "A dentist's appointment costs eighty pounds"]):
+        known.put(("said",), str(number), {"text": text})
+    query = "What was the price of looking after my teeth?"
+    found = [hit.item.key for hit in await search_hybrid(known, ("said",), query, limit=5)]
+    near = [hit.key for hit in known.search(("said",), query=query, limit=5)]
+    assert str(len(said)) in found
+    assert len(found) == len(near) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_no_more_hits_come_than_are_wanted(known, limit):
+    assert len(await search_hybrid(known, NS, "Where is Kestrel?", limit=limit)) == limit

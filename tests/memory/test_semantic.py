@@ -107,6 +107,24 @@ async def test_importance_and_recency_decide_between_equally_relevant_ones(store
     assert found == ["tea 2", "tea 3", "tea 1"]
 
 
+async def test_a_series_of_alike_memories_leaves_places_to_others(tmp_path, clock):
+    with ChromaStore(tmp_path / "store", fields=["text"]) as store:
+        memories = {
+            diversity: SemanticMemory(store, NS, clock=clock, weights=Weights(diversity=diversity))
+            for diversity in (0.25, 0)
+        }
+        for day in range(1, 21):
+            await memories[0].remember(f"Kestrel was shown to Ada on {day} May")
+        await memories[0].remember("The disk of Kestrel is full")
+        await memories[0].remember("Our landlord is Mr Petrov")
+        query = "Tell me about Kestrel"
+        diverse, alike = [
+            {known.text for known in await memory.search(query, 3, touch=False)}
+            for memory in memories.values()
+        ]
+    assert "The disk of Kestrel is full" in diverse - alike
+
+
 async def test_a_search_counts_the_access_and_never_embeds_a_text_again(store, memory, clock):
     kept = await memory.remember("Ada drinks green tea")
     count = len(embedded(store))

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cogwork.memory.soft_match import soft_match, soft_words
+from cogwork.core.embeddings import create_embeddings
+from cogwork.memory.soft_match import cut_texts, soft_match, soft_words, text_vectors
 
 BERTIL = (
     "Bertil asked for the address of Meridian Toys",
@@ -10,11 +12,11 @@ BERTIL = (
     "Bertil liked the concert in Bordeaux in April",
     "Oskar's new phone number is 070 448 2918",
 )
-texts = st.lists(st.text(max_size=60), max_size=6)
+texts = st.lists(st.text(max_size=60), min_size=1, max_size=6)
 
 
 def scored(query, found):
-    return soft_match(soft_words(query), found)
+    return soft_match(soft_words(query), cut_texts(found)).tolist()
 
 
 def best(query, found):
@@ -75,3 +77,10 @@ def test_of_a_long_query_only_so_much_is_looked_for():
     words = soft_words(" ".join(f"word{place}" for place in range(100_000)))
     assert len(words.numbers) == len(words.units) == len(words.is_exact) == 64
     assert words.shares.sum() == pytest.approx(1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts)
+def test_vectors_of_texts_are_those_of_the_built_in_embeddings(found):
+    wanted = create_embeddings("static").embed_documents(found)
+    np.testing.assert_allclose(text_vectors(found), wanted, atol=1e-3)
