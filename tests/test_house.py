@@ -105,6 +105,7 @@ def test_every_link_is_a_floor_and_goes_into_the_wheel():
     }
 
 
+@pytest.mark.slow
 def test_every_module_imports_alone_with_warnings_as_errors():
     found = interpreter("-c", IMPORT_ALONE, *modules())
 

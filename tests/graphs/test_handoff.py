@@ -310,7 +310,7 @@ def children() -> Iterator[Forks]:
         yield served
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("how", ["sync", pytest.param("async", marks=pytest.mark.slow)])
 def test_killed_team_repeats_no_effect_of_its_agents(how: str, children: Forks, tmp_path: Path):
     chance, killed = random.Random(5), 0
     for number in range(8):

@@ -123,8 +123,14 @@ def play_all(runs: Forks, folder: Path, example: str, step: int, first: int) -> 
 
 
 @pytest.mark.parametrize(
-    "every", [29, pytest.param(int(os.environ.get("KILL_EVERY", "5")), marks=pytest.mark.slow)]
+    ("example", "every"),
+    [
+        ("invoices", 29),
+        *(
+            pytest.param(name, int(os.environ.get("KILL_EVERY", "5")), marks=pytest.mark.slow)
+            for name in ("invoices", "onboarding")
+        ),
+    ],
 )
-@pytest.mark.parametrize("example", ["invoices", "onboarding"])
 def test_a_killed_instance_goes_on_without_doing_anything_twice(runs, tmp_path, example, every):
     assert play_all(runs, tmp_path, example, every, 5) > 60 / every

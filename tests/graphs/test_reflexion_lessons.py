@@ -171,7 +171,7 @@ def children() -> Iterator[Forks]:
         yield served
 
 
-@pytest.mark.parametrize("how", ["sync", "async"])
+@pytest.mark.parametrize("how", ["sync", pytest.param("async", marks=pytest.mark.slow)])
 def test_killed_run_repeats_no_judged_trial_and_learns_once(
     how: str, children: Forks, tmp_path: Path
 ):

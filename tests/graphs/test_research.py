@@ -309,6 +309,7 @@ async def test_a_thread_survives_in_a_strict_checkpointer_and_takes_another_ques
     }
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_repeating_the_searches_that_are_done(tmp_path):
     child = (SUPPORT / "research_child.py").read_text()
     killed = fresh.run(str(tmp_path), code=child)

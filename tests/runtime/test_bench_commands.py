@@ -42,6 +42,7 @@ def test_json_holds_every_run_and_nothing_else():
     assert Results.model_validate(row).success == row["success"]
 
 
+@pytest.mark.slow
 def test_every_architecture_is_run_and_computes_a_total():
     ran = bench("--task", "sum-column", "--json")
     assert ran.returncode == 0, ran.stderr

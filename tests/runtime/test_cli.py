@@ -211,6 +211,7 @@ def test_a_corrupt_checkpoint_file_is_named_and_left_alone(tmp_path):
     assert path.read_bytes() == b"this is no database" * 100
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("figures")
 def test_ctrl_c_leaves_a_thread_that_goes_on_where_it_was():
     script = [call_tools(("read_file", {"path": "figures.csv"})), stall(), say("red and blue")]
@@ -277,6 +278,7 @@ def test_a_question_of_a_tool_is_told_and_answered():
     assert "sent hello" in answered.stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_is_no_obstacle():
     env = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     ran = installed("run", "react", "What is 6 * 7?", env=env)
@@ -284,6 +286,7 @@ def test_a_terminal_without_unicode_is_no_obstacle():
     assert "42" in ran.stdout
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_text_are_no_obstacle():
     command = [COGWORK.encode(), b"run", b"react", b"What is 6 * 7? \xff", b"--json"]
     ran = subprocess.run(command, capture_output=True, timeout=60, check=False)

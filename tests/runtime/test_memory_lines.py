@@ -179,6 +179,7 @@ def test_an_export_that_fails_leaves_the_former_file(monkeypatch, capsys, tmp_pa
     assert "Ada drinks tea" in Path("real.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_c_imports_all_or_nothing(monkeypatch, capsys):
     lines = [json.dumps({"text": f"crate {n} holds {n * 7} nails"}) for n in range(4_000)]
     Path("big.jsonl").write_text("\n".join(lines))

@@ -25,6 +25,13 @@ from cogwork.tools import tool
 SUPPORT = Path(__file__).parents[2] / "support"
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def tasks_url(request: pytest.FixtureRequest) -> str:
+    """As for all runners, but what takes long on a server waits for the slow tests."""
+    is_file = request.param == "sqlite"
+    return "sqlite:///tasks.db" if is_file else str(request.getfixturevalue("fresh_postgres"))
+
+
 @contextmanager
 def killed_runner(url: str, kind: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """A runner whose node has begun, and what it said; it is killed at the end of the block."""

@@ -139,6 +139,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_node_that_does_not_end_does_not_outlive_its_worker():
     child = [sys.executable, "-c", STUCK]
     key = json.loads(subprocess.check_output([*child, "tasks", "submit", "stuck", "hi", "--json"]))[
