@@ -66,6 +66,7 @@ def check(ledger: str, name: str, limit: float, taken: tuple[float, float, float
     if spent + held + wanted <= limit and (wanted or spent < limit):
         return
     kind = name.replace("_", " ") if name != "cost" else "dollars"
+    kind = kind.removesuffix("s") if limit == 1 else kind
     raise BudgetError(
         f"the budget of the {ledger} allows {limit:g} {kind}: {spent:.6g} spent, {held:.6g} "
         f"reserved by calls in flight, {wanted:.6g} asked for; raise max_{name}, or ask for less",

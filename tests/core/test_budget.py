@@ -64,7 +64,7 @@ def test_a_child_cannot_outspend_its_parent_nor_its_part():
     child = Ledger(Budget(max_model_calls=30), within=parent.accounts, name="child")
     small = Ledger(Budget(max_model_calls=1), within=parent.accounts, name="small")
     small.reserve("s", one())
-    with pytest.raises(BudgetError, match="of the small allows 1 model calls"):
+    with pytest.raises(BudgetError, match="of the small allows 1 model call"):
         small.reserve("t", one())
     child.reserve("a", one())
     child.reserve("b", one())

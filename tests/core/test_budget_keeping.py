@@ -58,9 +58,9 @@ async def opened(kind, tmp_path, request):
 async def test_a_resume_goes_on_counting(kind, tmp_path, request):
     async with opened(kind, tmp_path, request) as saver:
         agent(saver, [calls(("ask", {}))]).invoke({"messages": "go"}, THREAD)
-        with pytest.raises(BudgetError, match="allows 1 model calls: 1 spent"):
+        with pytest.raises(BudgetError, match="allows 1 model call: 1 spent"):
             agent(saver).invoke(Command(resume="yes"), THREAD)
-        with pytest.raises(BudgetError, match="allows 1 model calls: 1 spent"):
+        with pytest.raises(BudgetError, match="allows 1 model call: 1 spent"):
             agent(saver).invoke(None, THREAD)
         saver.delete_thread("1")
         assert not [*saver.list(THREAD)]
@@ -70,9 +70,9 @@ async def test_a_resume_goes_on_counting(kind, tmp_path, request):
 async def test_an_async_resume_goes_on_counting(kind, tmp_path, request):
     async with opened(kind, tmp_path, request) as saver:
         await agent(saver, [calls(("ask", {}))]).ainvoke({"messages": "go"}, THREAD)
-        with pytest.raises(BudgetError, match="allows 1 model calls: 1 spent"):
+        with pytest.raises(BudgetError, match="allows 1 model call: 1 spent"):
             await agent(saver).ainvoke(Command(resume="yes"), THREAD)
-        with pytest.raises(BudgetError, match="allows 1 model calls: 1 spent"):
+        with pytest.raises(BudgetError, match="allows 1 model call: 1 spent"):
             await agent(saver).ainvoke(None, THREAD)
         await saver.adelete_thread("1")
         assert not [each async for each in saver.alist(THREAD)]
@@ -83,7 +83,7 @@ def test_a_question_to_a_person_is_no_call_of_a_tool():
     first = [calls(("ask", {}))]
     given = agent(saver, first).invoke({"messages": "go"}, THREAD)
     assert given["__interrupt__"]
-    with pytest.raises(BudgetError, match="model calls"):  # the tool was called, once
+    with pytest.raises(BudgetError, match="model call"):  # the tool was called, once
         agent(saver).invoke(Command(resume="yes"), THREAD)
 
 
@@ -145,5 +145,5 @@ def test_a_second_budget_of_a_graph_counts_beside_the_first():
     script = [calls(("ask", {})), "done"]
     twice = with_budget(agent(saver, script), Budget(max_model_calls=9), name="second")
     twice.invoke({"messages": "go"}, THREAD)
-    with pytest.raises(BudgetError, match="of the run allows 1 model calls: 1 spent"):
+    with pytest.raises(BudgetError, match="of the run allows 1 model call: 1 spent"):
         twice.invoke(Command(resume="yes"), THREAD)

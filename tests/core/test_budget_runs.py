@@ -286,7 +286,7 @@ def test_a_tool_is_counted_in_the_budget_of_a_child_too(make):
             look.invoke({"question": "a"}, config)
 
     graph = with_budget(one_node(step), Budget(max_tool_calls=5), on_warning=print)
-    with pytest.raises(BudgetError, match="of the child allows 1 tool calls: 1 spent"):
+    with pytest.raises(BudgetError, match="of the child allows 1 tool call: 1 spent"):
         graph.invoke({"out": []})
 
 

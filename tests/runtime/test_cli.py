@@ -73,7 +73,7 @@ def test_a_run_that_spent_its_budget_goes_on_with_a_larger_one():
     run = ("run", "react", "--thread", "t", "--tool", "calculator", "--json")
     refused = cogwork(*run, "What is 6 * 7?", "--max-model-calls", "1")
     assert refused.returncode == 4
-    assert "allows 1 model calls: 1 spent" in refused.stderr
+    assert "allows 1 model call: 1 spent" in refused.stderr
     assert "cogwork run react --thread t --max-model-calls" in refused.stderr
     assert "Error in" not in refused.stderr  # LangChain's log takes it for a fault
     assert cogwork(*run, "--max-model-calls", "1").returncode == 4  # nothing is forgotten
