@@ -1,5 +1,7 @@
 """What the PostgreSQL checkpointer writes, in LangGraph's tables, many callers' rows at once."""
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresRow", "commit", "refuse_plain", "row_of", "writes_of"]
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # half of a pair, which is no text
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresRow:
@@ -44,7 +48,7 @@ def row_of(
 ) -> PostgresRow:
     """Return a checkpoint as it is stored: plain values in it, others beside it.
 
-    Encrypted, all of them stand beside it.
+    Encrypted, all of them stand beside it; so do texts and numbers that JSON has no place for.
     """
     from psycopg.types.json import Jsonb
 
@@ -54,9 +58,7 @@ def row_of(
     for key, value in checkpoint["channel_values"].items():
         if isinstance(value, _DeltaSnapshot):
             apart[key], inline[key] = value, True  # so LangGraph knows where one is
-        elif isinstance(value, str | int | float | None) and not isinstance(
-            serde, SealedSerializer
-        ):
+        elif not isinstance(serde, SealedSerializer) and _is_json(value):
             inline[key] = value
         else:
             apart[key] = value
@@ -141,3 +143,12 @@ def _place(config: RunnableConfig) -> tuple[str, str, str | None]:
     wanted = config["configurable"]
     identity = wanted.get("checkpoint_id")
     return str(wanted["thread_id"]), wanted.get("checkpoint_ns") or "", identity
+
+
+def _is_json(value: Any) -> bool:
+    """Whether PostgreSQL's JSON can hold a plain value: it has neither NUL nor infinity."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, str):
+        return "\0" not in value and (value.isascii() or not _SURROGATE.search(value))
+    return value is None or isinstance(value, int)

@@ -13,7 +13,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from langgraph.graph import START, StateGraph
 from review_graph import answer, build, say, texts, thread
+from typing_extensions import TypedDict
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError
 from cogwork.memory import create_checkpointer
@@ -50,6 +52,20 @@ def test_connections_of_the_pool_work_side_by_side(postgres_url):
         saver._cursor(),
     ):
         assert other.submit(saver.get_tuple, thread("nobody")).result(timeout=20) is None
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\U0001f600", float("inf"), 2**60])
+def test_what_json_has_no_place_for_is_kept(postgres_url, value):
+    def note(_: Any) -> dict[str, Any]:
+        return {"noted": value}
+
+    builder = StateGraph(TypedDict("Noting", {"noted": Any}))
+    builder.add_node("note", note)
+    builder.add_edge(START, "note")
+    with create_checkpointer(postgres_url) as saver:
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({"noted": ""}, thread("odd"))
+        assert graph.get_state(thread("odd")).values == {"noted": value}
 
 
 def test_lost_connection_is_replaced(postgres_url):
