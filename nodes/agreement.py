@@ -30,8 +30,8 @@ _NUMBER = re.compile(
 _LONGEST_NUMBER = 1_000  # characters of a text that is read as a number; and its exponent
 _INVISIBLE = {ord("−"): "-", ord("’"): "'"} | dict.fromkeys((0xAD, 0x200B, 0x2060, 0xFEFF))  # noqa: RUF001 - a minus sign and an apostrophe
 _QUOTED = re.compile(r"""(?s)(["'`])(.+)\1|“(.+)”|«(.+)»|\*\*(.+)\*\*""")
-# An exclamation mark that ends a word; after a number or a letter it is a factorial.
-_END = re.compile(r"(?:[\s.,;:]|(?<=[^\W\d_]{2})!+)+$")
+_LAYERS = 8  # of quotation marks around a text that are taken off
+_WORD_END = re.compile(r"[^\W\d_]{2}")
 _WORD = re.compile(r"(?<!\w)[-+]?\w+(?:[.,:/'-]\w+)*|[^\w\s.,;:!\"'()\[\]…–—-]")  # noqa: RUF001 - dashes
 _UNIT = 3  # letters: "mW" is not "MW"
 _FREE = frozenset(
@@ -203,12 +203,22 @@ def _stem(word: str) -> str:
 
 def _plain(text: str) -> str:
     text = " ".join(unicodedata.normalize("NFC", text.translate(_INVISIBLE)).split())
-    before = None
-    while text != before:
-        before = text
-        text = _END.sub("", text) or text
-        if quoted := _QUOTED.fullmatch(text):
-            text = next(filter(None, quoted.groups()[1:])).strip() or text
+    for _ in range(_LAYERS):
+        text = _without_end(text) or text
+        quoted = _QUOTED.fullmatch(text)
+        if not quoted:
+            break
+        text = next(filter(None, quoted.groups()[1:])).strip() or text
     keeps = any(letter.isdigit() for letter in text)
     words = [w if keeps and len(w) <= _UNIT else w.casefold() for w in text.split()]
     return unicodedata.normalize("NFC", " ".join(words))
+
+
+def _without_end(text: str) -> str:
+    """A text without the punctuation after it.
+
+    An exclamation mark ends a word; after a number or a letter it is a factorial.
+    """
+    text = text.rstrip(" .,;:")
+    bare = text.rstrip("!")
+    return bare if _WORD_END.search(bare[-2:]) else text

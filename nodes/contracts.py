@@ -126,9 +126,10 @@ class Terms:
     ties: tuple[Tie, ...] = ("earlier", "less_loaded")
 
     def __post_init__(self) -> None:
-        if min(self.capability, self.resources, self.idle) < 0 or not 0 <= self.min_match <= 1:
+        points = (self.capability, self.resources, self.idle)
+        if not all(0 <= each < math.inf for each in points) or not 0 <= self.min_match <= 1:
             raise ConfigurationError(
-                f"{self} is impossible; points start at 0, and min_match is from 0 to 1"
+                f"{self} is impossible; points are finite from 0 on, and min_match is from 0 to 1"
             )
         if unknown := set(self.ties) - {"earlier", "less_loaded"}:
             raise ConfigurationError(

@@ -14,6 +14,7 @@ from cogwork.core.bridge import Node, call, in_thread, node
 from cogwork.core.errors import AgentError, BudgetError, ConfigurationError, redact
 from cogwork.nodes.aggregate import Method
 from cogwork.nodes.aggregation import Answer, Vote
+from cogwork.nodes.agreement import normalized
 from cogwork.nodes.handoff import conversation
 from cogwork.nodes.planners.asking import quoted
 from cogwork.nodes.trial import answer_of, task_in
@@ -43,6 +44,7 @@ _AGAIN = (
     "Answer the question again. Change your answer only where their reasons are better than yours."
 )
 _SHOWN = 4_000  # characters of an answer
+_UNDECIDED = ("no_quorum", "tied", "no_answer")  # how an ensemble stops that has no answer
 
 
 def make_pose() -> Node:
@@ -98,12 +100,13 @@ def make_propose(
         with reading(taint_in(config)) as found:
             try:
                 value = (read or read_answer)(await call(agents[name], asked, config))
+                normalized(value)  # what cannot be compared with others is no answer
                 if isinstance(value, str) and not value.strip():
                     value, metadata["error"] = None, "it gave no answer"
             except (GraphBubbleUp, BudgetError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever an agent raises, it abstains
-                metadata["error"] = redact(reason_of(error, name))
+                value, metadata["error"] = None, redact(reason_of(error, name))
         given = Answer(name, value, weighed.get(name, 1.0), metadata)
         return {"answers": [given], **({"taint": sorted(found)} if found else {})}
 
@@ -208,7 +211,12 @@ def last_answers(state: Mapping[str, Any]) -> list[Answer]:
 
 
 def read_answer(output: Any) -> Any:
-    """Return what an agent answered: its structured response, else its last message's text."""
+    """Return what an agent answered: its structured response, else its last message's text.
+
+    None where it is an ensemble that has come to no result.
+    """
+    if isinstance(output, Mapping) and output.get("stop_reason") in _UNDECIDED:
+        return None
     if isinstance(output, Mapping) and output.get("structured_response") is not None:
         value = output["structured_response"]
         return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

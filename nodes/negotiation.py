@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import RunnableConfig
+from pydantic import ValidationError
 
 from cogwork.core.bridge import Node, in_thread, node
-from cogwork.core.errors import PlanningError
+from cogwork.core.errors import ConfigurationError, PlanningError
 from cogwork.nodes.contract_net import award, capabilities_met, make_bids
 from cogwork.nodes.contracts import Award, Bid, Contract, Contractor, Ledger, Terms
 from cogwork.nodes.plan_check import check_plan
@@ -100,6 +101,7 @@ def make_bid(
         estimate: Asks a contractor how long it will take, and whether it wants to at all.
 
     Raises:
+        ConfigurationError: From the node: an estimate is no finite number from 0 on.
         PlanningError: From the node: nobody bids for a contract.
     """
 
@@ -204,6 +206,13 @@ async def _estimated(
     for each in offers:
         said = estimate(contract, known[each.contractor])
         eta = await said if inspect.isawaitable(said) else said
-        if eta is not None:
+        if eta is None:
+            continue
+        try:
             kept.append(Bid(**{**each.model_dump(), "eta": eta}))
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"the estimate of '{each.contractor}' for contract '{contract.id}' is {eta!r:.80}; "
+                "give a finite number from 0 on, or None to decline"
+            ) from error
     return kept

@@ -95,7 +95,7 @@ def make_enqueue(
         if given := state.get("requirements"):
             added = [Requirement.model_validate(each) for each in given]
             _refuse_others(added, known)
-        elif goal:
+        elif goal.strip():
             found = await analyze_goal(model, goal, roles, context=context, config=config)
             added = _fresh(found, known)
         else:

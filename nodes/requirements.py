@@ -118,7 +118,7 @@ def make_analyze(
                 "requirements": [],
             }
         goal, context = goal_of(state.get("messages") or ())
-        if not goal:
+        if not goal.strip():
             raise PlanningError("the team has no goal; send a message, or give requirements")
         needs = await analyze_goal(model, goal, roles, context=context, config=config)
         return {"needs": [_as_kind(kind, each) for each in needs], "requirements": []}

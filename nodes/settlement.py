@@ -1,5 +1,6 @@
 """Carrying contracts out, and settling: resources come back, results stand, or it goes on."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from cogwork.nodes.plan import Plan, Status, Step, StepResult
 from cogwork.nodes.roles import Assignment
 
 __all__ = ["ended_without_result", "make_carry_out", "make_settle", "route_after_settle"]
+
+_LONGEST = 100  # characters of a step's id
 
 
 def make_carry_out(members: Mapping[str, Runnable[Any, Any]], **options: Any) -> Node:
@@ -112,8 +115,12 @@ def ended_without_result(
 
 
 def _place(made: Award) -> str:
-    """The id of the step by which somebody carries a contract out."""
-    return f"{made.contract}~{made.contractor}"
+    """The id of the step by which somebody carries a contract out; a digest in place of a long one."""
+    name = f"{made.contract}~{made.contractor}"
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(made.contract.encode(errors="replace")).hexdigest()
+    return f"{digest[:32]}~{made.contractor}"
 
 
 def _round(

@@ -1,9 +1,9 @@
 """The answer to a question from what the steps of a plan gave."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from cogwork.core.bridge import Node, node
@@ -14,7 +14,7 @@ from cogwork.nodes.thought import Prompt, with_prompt
 from cogwork.nodes.transcript import transcript
 from cogwork.tools.taint import labelled
 
-__all__ = ["make_synthesize"]
+__all__ = ["answer_now", "make_synthesize"]
 
 _NOW = (
     "No tool can be called any more. Answer the question now, only from what was found above; "
@@ -53,17 +53,39 @@ def make_synthesize(
             return {"messages": [said], "stop_reason": "answered", "earlier": []}
         shown = [*state["messages"], *transcript([plan[key] for key in plan.order], results)]
         history = bound_history(shown, max_history_tokens)
-        asked = [*with_prompt(prompt, state, history), HumanMessage(_NOW)]
-        answer = await ask_model(model, asked, config)
+        told, is_answer = await answer_now(model, with_prompt(prompt, state, history), config)
         lost = any(one.status in ("failed", "blocked") for one in results.values())
-        told = AIMessage(answer.text, usage_metadata=answer.usage_metadata)
         return {
             "messages": [labelled(told, state)],
-            "stop_reason": "incomplete" if lost else "answered",
+            "stop_reason": "answered" if is_answer and not lost else "incomplete",
             "earlier": [],
         }
 
     return synthesize
+
+
+async def answer_now(
+    model: ChatModel, shown: Sequence[AnyMessage], config: RunnableConfig
+) -> tuple[AIMessage, bool]:
+    """Return what a model answers from what was found, and whether it is an answer.
+
+    A model that says nothing, calls a tool or refuses is asked once more; then the message
+    says that there is no answer, and why.
+
+    Args:
+        model: Any LangChain chat model.
+        shown: The question, and what was found.
+        config: Of the node.
+
+    Raises:
+        ModelError: The model cannot be reached.
+    """
+    for _ in range(2):
+        answer = await ask_model(model, [*shown, HumanMessage(_NOW)], config)
+        if answer.text.strip():
+            return AIMessage(answer.text, usage_metadata=answer.usage_metadata), True
+    why = answer.additional_kwargs.get("refusal") or "the model answered with an empty message"
+    return AIMessage(f"There is no answer: {why}", usage_metadata=answer.usage_metadata), False
 
 
 def _done_by_agent(plan: Plan, results: Mapping[str, StepResult]) -> str | None:

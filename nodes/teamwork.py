@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cogwork.core.bridge import Node, in_thread, node
 from cogwork.core.errors import PlanningError
-from cogwork.core.models import ChatModel, ask_model
+from cogwork.core.models import ChatModel
 from cogwork.core.registry import nearest
 from cogwork.nodes.attempt import Before, task_messages
 from cogwork.nodes.execution import make_execute
@@ -26,6 +26,7 @@ from cogwork.nodes.roles import (
     assign_roles,
     requirements_plan,
 )
+from cogwork.nodes.synthesis import answer_now
 from cogwork.nodes.thought import Prompt, with_prompt
 from cogwork.nodes.transcript import transcript
 from cogwork.tools.taint import labelled
@@ -39,10 +40,6 @@ __all__ = [
     "shared_results",
 ]
 
-_NOW = (
-    "No tool can be called any more. Answer the question now, only from what was found above; "
-    "say what is missing, if anything."
-)
 _BRIEF = 200  # characters of a result that is also said
 
 
@@ -255,9 +252,9 @@ def make_integrate(
         history = bound_history(
             [*state.get("messages", ()), *_shown(given, gaps)], max_history_tokens
         )
-        asked = [*with_prompt(prompt, state, history), HumanMessage(_NOW)]
-        answer = await ask_model(model, asked, config)
-        said = AIMessage(answer.text, usage_metadata=answer.usage_metadata)
+        said, is_answer = await answer_now(model, with_prompt(prompt, state, history), config)
+        if not is_answer:
+            told["stop_reason"] = "incomplete"
         return {"messages": [labelled(said, state)], **told}
 
     return integrate

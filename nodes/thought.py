@@ -11,7 +11,7 @@ from langchain_core.messages import (
     InvalidToolCall,
     SystemMessage,
 )
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.types import Command, Send
 
@@ -42,6 +42,7 @@ _ANSWER_NOW = (
     "Answer the question now, only from what was found above; say what is missing, if anything."
 )
 _EMPTY = "Your last message was empty. Answer the question, or call a tool."
+_NO_TOOLS = "Your last message was empty, and there are no tools. Answer the question."
 
 
 def make_think(
@@ -55,7 +56,8 @@ def make_think(
     """Make the node that asks the model what to do next.
 
     When the state has a `stop_reason`, the model is asked one last time, with no tools
-    bound, to answer from what was found. An empty message is asked about once.
+    bound, to answer from what was found. An empty message is asked about once. Where there are
+    no tools, a call of one is no answer.
 
     Args:
         model: Any LangChain chat model.
@@ -69,6 +71,8 @@ def make_think(
         ModelError: From the node: the model cannot be reached, or answers nothing twice.
     """
     bound = _binding(model, tools)
+    # A model that is bound already has tools of its own, which whoever bound it calls.
+    has_tools = callable(tools) or bool(tools) or isinstance(model, RunnableBinding)
 
     @node
     async def think(state: Any, config: RunnableConfig) -> dict[str, Any] | Command[Any]:
@@ -82,7 +86,8 @@ def make_think(
         sent = with_prompt(prompt, state, history)
         if stopped:
             sent.append(HumanMessage(f"{_CONCLUDE.get(stopped, stopped)} {_ANSWER_NOW}"))
-        answer = await _ask(model if stopped else bound(state["messages"]), sent, config)
+        asked = model if stopped else bound(state["messages"])
+        answer = await _ask(asked, sent, config, has_tools=has_tools)
         if stopped:
             answer = _without_calls(answer, stopped)
         answer = labelled(answer, state)
@@ -94,14 +99,19 @@ def make_think(
     return think
 
 
-async def _ask(model: ChatModel, sent: list[AnyMessage], config: RunnableConfig) -> AIMessage:
-    for messages in (sent, [*sent, HumanMessage(_EMPTY)]):
+async def _ask(
+    model: ChatModel, sent: list[AnyMessage], config: RunnableConfig, *, has_tools: bool
+) -> AIMessage:
+    again = _EMPTY if has_tools else _NO_TOOLS
+    for messages in (sent, [*sent, HumanMessage(again)]):
         answer = await ask_model(model, messages, config)
         if not isinstance(answer, AIMessage):
             raise ModelError(
                 f"the model answered with {type(answer).__name__} in place of an AIMessage; "
                 "pass a chat model"
             )
+        if not has_tools and tool_calls_of(answer):  # nobody would answer these calls
+            answer = AIMessage(answer.text, id=answer.id, usage_metadata=answer.usage_metadata)
         if answer.text.strip() or tool_calls_of(answer):
             return _with_call_ids(_keepable(answer))
     raise ModelError(

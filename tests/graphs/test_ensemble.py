@@ -128,6 +128,23 @@ def test_failed_agent_abstains_and_is_named():
     assert done["failures"]["cleo"] == "it gave no answer"
 
 
+def test_answer_that_cannot_be_compared_is_none_and_the_others_are_counted():
+    nested: list[Any] = []
+    nested.append(nested)
+    odd = RunnableLambda(lambda _: {"structured_response": nested})
+    done = build("Canberra", odd, "Canberra").invoke(ASK)
+    assert done["messages"][-1].text == "Canberra"
+    assert "Circular reference" in done["failures"]["bob"]
+
+
+def test_ensemble_that_came_to_no_result_abstains_within_another():
+    split = create_ensemble(agents={"left": agent("a"), "right": agent("b")})
+    done = build(split, split, "Canberra").invoke(ASK)
+    assert done["messages"][-1].text == "Canberra"
+    assert (done["aggregate"].abstained, done["failures"]) == (("ada", "bob"), {})
+    assert build(split).invoke(ASK)["stop_reason"] == "no_answer"
+
+
 def test_every_agent_failing_is_an_error_that_names_each():
     for rounds in (0, 2):
         with pytest.raises(AgentError, match=r"every agent .* ada: .*no map; bob: .*lost"):

@@ -246,6 +246,19 @@ async def test_terms_decide_who_wins():
         await run(net([idle], {}, terms=Terms(min_match=1)), work)
 
 
+async def test_ids_of_any_length_that_contracts_may_have_are_carried_out():
+    long, longer = "x" * 99, "x" * 100
+    done = await run(net(crew("ada"), {}), contract(longer), contract(long, longer))
+    assert made(done) == [(1, longer, "ada", "completed"), (2, long, "ada", "completed")]
+
+
+@pytest.mark.parametrize("eta", [float("nan"), -1, "soon"])
+async def test_estimate_that_is_none_is_refused_by_name(eta):
+    graph = net(crew("ada"), {}, estimate=lambda *_: eta)
+    with pytest.raises(ConfigurationError, match="the estimate of 'ada' for contract 'wall' is"):
+        await run(graph, contract("wall"))
+
+
 def test_impossible_settings_are_refused():
     with pytest.raises(ConfigurationError, match="least is 2"):
         net(crew("ada"), {}, least=2)

@@ -201,8 +201,9 @@ async def test_impossible_tasks_are_refused():
         await add(graph, task("b", "x"))
     with pytest.raises(PlanningError, match="2 steps are called 'c'"):
         await add(graph, task("c"), task("c"))
-    with pytest.raises(PlanningError, match="there is nothing to do"):
-        await desk(checkpointer=None).ainvoke({"messages": []})
+    for nothing in ([], " \n"):
+        with pytest.raises(PlanningError, match="there is nothing to do"):
+            await desk(checkpointer=None).ainvoke({"messages": nothing})
     with pytest.raises(ConfigurationError, match="has no checkpointer"):
         await task_results(desk(checkpointer=None), THREAD)
 

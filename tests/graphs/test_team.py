@@ -264,8 +264,9 @@ async def test_impossible_requirements_and_members_are_refused():
         build(max_concurrency=0)
     with pytest.raises(PlanningError, match="2 steps are called 'soup'"):
         await build().ainvoke({"requirements": [DINNER[0], DINNER[0]]})
-    with pytest.raises(PlanningError, match="the team has no goal"):
-        await build().ainvoke({"messages": []})
+    for nothing in ([], " \n"):
+        with pytest.raises(PlanningError, match="the team has no goal"):
+            await build().ainvoke({"messages": nothing})
 
 
 async def test_offline_model_leads_a_team():

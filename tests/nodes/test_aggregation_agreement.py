@@ -81,6 +81,13 @@ def test_ways_to_write_one_answer_are_the_same(values):
     assert normalized(values[0]) is not None
 
 
+@pytest.mark.parametrize("mark", [".", ". ", ".,;:", "!", '"', "**", ". !"])
+def test_an_answer_of_nothing_but_marks_takes_no_time_that_grows_with_its_square(mark):
+    # A model that has lost the thread answers so; to compare it took hours.
+    said = mark * 500_000
+    assert len({normalized(said), normalized(f"{said}x"), normalized(f"{said}y")}) == 3
+
+
 @pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=repr)
 def test_different_answers_stay_different(one, other):
     assert normalized(one) != normalized(other)

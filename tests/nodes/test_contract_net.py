@@ -192,8 +192,9 @@ def test_ledger_refuses_what_it_does_not_have():
 
 
 def test_impossible_terms_are_refused():
-    with pytest.raises(ConfigurationError, match="points start at 0"):
-        Terms(idle=-1)
+    for points in (-1, float("nan"), float("inf")):
+        with pytest.raises(ConfigurationError, match="points are finite from 0 on"):
+            Terms(idle=points)
     with pytest.raises(ConfigurationError, match="min_match is from 0 to 1"):
         Terms(min_match=2)
     with pytest.raises(ConfigurationError, match="nothing breaks ties by luck"):

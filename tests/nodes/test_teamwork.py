@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, StateGraph
-from scripted import ScriptedChatModel
+from scripted import ScriptedChatModel, calls
 from typing_extensions import TypedDict
 
 from cogwork.core.errors import ConfigurationError, PlanningError
@@ -15,6 +15,7 @@ from cogwork.nodes.plan import Plan, Step, StepResult
 from cogwork.nodes.recovery import Rung
 from cogwork.nodes.requirements import analyze_goal, goal_of
 from cogwork.nodes.roles import ROLES, Assignment, Gap
+from cogwork.nodes.synthesis import make_synthesize
 from cogwork.nodes.teamwork import (
     contributions_of,
     make_delegate,
@@ -125,6 +126,29 @@ def test_each_part_is_told_once_also_where_it_is_a_gap_of_the_plan():
     assert [call["args"]["member"] for call in calls.tool_calls] == ["nobody", "nobody"]
     assert [message.tool_call_id for message in told] == ["step-a", "step-b"]
     assert done["stop_reason"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("silence", "why"),
+    [
+        ("", "an empty message"),
+        (" \n", "an empty message"),
+        (calls(("look", {})), "an empty message"),
+        (AIMessage("", additional_kwargs={"refusal": "I will not."}), "I will not."),
+    ],
+)
+@pytest.mark.parametrize("make", [make_integrate, make_synthesize])
+def test_model_that_says_nothing_of_what_was_found_has_not_answered(make, silence, why):
+    two = Plan(steps=[Step(id="a", description="Do a"), Step(id="b", description="Do b")])
+    gave = {key: StepResult(id=key, status="completed", result=f"did {key}") for key in "ab"}
+    state = {"messages": [HumanMessage("Go")], "plan": two, "results": gave, "assignments": {}}
+    model = ScriptedChatModel(script=[silence, silence])
+    done = make(model).invoke(state)
+    assert done["stop_reason"] == "incomplete"
+    assert done["messages"][-1].text.startswith("There is no answer: ")
+    assert done["messages"][-1].text.endswith(why)
+    done = make(ScriptedChatModel(script=[silence, "Both are done."])).invoke(state)
+    assert (done["stop_reason"], done["messages"][-1].text) == ("answered", "Both are done.")
 
 
 async def test_model_is_told_the_roles_and_what_was_said_before():

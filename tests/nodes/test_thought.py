@@ -92,6 +92,27 @@ def test_an_empty_message_is_asked_about_once():
     assert "empty" in model.sent[1][-1].text
 
 
+def test_a_call_where_there_are_no_tools_is_no_answer():
+    guess = calls(("look", {"place": "x"}))
+    model = ScriptedChatModel(script=[guess, "here"])
+    done = create_react_agent(model).invoke({"messages": "where?"})
+    assert (done["messages"][-1].text, done["stop_reason"]) == ("here", "answered")
+    assert "there are no tools" in model.sent[1][-1].text
+    with pytest.raises(ModelError, match="empty message, twice"):
+        create_react_agent(ScriptedChatModel(script=[guess] * 2)).invoke({"messages": "where?"})
+
+
+def test_a_call_beside_words_is_left_out_where_there_are_no_tools():
+    said = calls(("look", {"place": "x"}), say="on the beach")
+    done = create_react_agent(ScriptedChatModel(script=[said])).invoke({"messages": "where?"})
+    assert (done["messages"][-1].text, done["messages"][-1].tool_calls) == ("on the beach", [])
+
+
+def test_a_model_that_was_bound_before_calls_for_whoever_bound_it():
+    model = ScriptedChatModel(script=[calls(("look", {"place": "x"}))]).bind_tools([look])
+    assert make_think(model).invoke(asked())["messages"][0].tool_calls
+
+
 def test_two_empty_messages_are_an_error_that_says_so():
     with pytest.raises(ModelError, match="empty message, twice"):
         make_think(ScriptedChatModel(script=["", " "])).invoke(asked())
