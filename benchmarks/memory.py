@@ -8,7 +8,7 @@ SqliteStore needs an SQLite that loads extensions: `pysqlite3-binary` is lent to
 
 A full run measures 1,000, 10,000 and 50,000 items and takes some minutes, most of them to
 fill Chroma; `--quick` measures 10,000. Puts are measured over a whole cycle of Chroma's index,
-in which its own grow slower and slower; `--quick` measures the begin of one, the quickest.
+in which its own grow slower and slower.
 """
 
 import asyncio
@@ -315,7 +315,7 @@ def measured(folder: Path, *, quick: bool) -> list[Figure]:
         place.mkdir()
         stores = Stores(place, size)
         figures += stores.searches(10 if quick else 30)
-        figures += stores.puts((120 if quick else CYCLE) // TURN)
+        figures += stores.puts(CYCLE // TURN)
         figures += [
             Figure(f"batched writes of {size:,}, time", stores.rates, 2.0, SQLITE),
             stores.lag(),

@@ -214,7 +214,7 @@ def _wrapped(error: BaseException) -> RuntimeError:
     return wrapped
 
 
-def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
     """Run an async function on the background loop and wait for it.
 
     Callable from any thread, also from one whose own loop is running. When the wait is
@@ -228,7 +228,7 @@ def run_blocking(function: Callable[..., Coroutine[Any, Any, T]], *args: Any) ->
     async def outcome() -> tuple[T | None, BaseException | None]:
         token = _stepping.set(False)
         try:
-            return await function(*args), None
+            return await function(*args, **kwargs), None
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit must not stop the shared loop

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
             starts at the working folder.
         store: Folder of the memories, or a URL for `cogwork.memory.ChromaStore`; a relative
             path starts at the working folder.
+        chroma: URL of a Chroma server for the memories, `http://host:port`; in their folder, or
+            none with PostgreSQL, unless given.
         tasks: Where `cogwork tasks` keeps its tasks, a URL for `cogwork.runtime.tasks.Runner`.
         root: The folder that file tools may touch.
         corpus: The folder of documents that graphs with a `corpus` search.
@@ -117,6 +119,7 @@ class Settings(BaseSettings):
     embeddings: str = "static"
     checkpointer: str = "sqlite:///.cogwork/checkpoints.sqlite"
     store: str = ".cogwork/memory"
+    chroma: Annotated[str, Field(pattern=r"^https?://")] | None = None
     tasks: str = "sqlite:///.cogwork/tasks.sqlite"
     root: Annotated[Path, AfterValidator(expand_home)] = Path()
     corpus: Annotated[Path, AfterValidator(expand_home)] | None = None

@@ -20,6 +20,8 @@ __all__ = ["best_of", "choose"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_COMPARED = 100  # of the texts returned, with which all others are
+
 
 class _Found(Protocol):
     @property
@@ -45,12 +47,13 @@ def best_of(found: Sequence[F], k: int, weights: Weights) -> list[F]:
     return [found[place] for place in choose(scores, [one.text for one in found], k, loss)]
 
 
-def choose(scores: Sequence[float], texts: Sequence[str], k: int, loss: float = 0.25) -> list[int]:
+def choose(scores: Sequence[float], texts: Sequence[str], k: int, loss: float = 0.2) -> list[int]:
     """Return the places of k texts, in order, by maximal marginal relevance.
 
     They are taken one by one, always the one with the highest score left; then the others lose
     `loss` times their cosine to it, unless they have lost more to an earlier one. The cosine is
-    that of the built-in embeddings, whatever embeddings found the texts.
+    that of the built-in embeddings, whatever embeddings found the texts. After a hundred, what
+    is left comes by what it has left.
 
     Args:
         scores: Of the texts, higher is better.
@@ -63,9 +66,10 @@ def choose(scores: Sequence[float], texts: Sequence[str], k: int, loss: float = 
     vectors: Array = text_vectors(texts)
     left, lost = np.array(scores, float), np.zeros(len(texts))
     chosen = []
-    for _ in range(max(k, 0)):
+    for _ in range(min(k, _COMPARED)):
         best = int((left - lost).argmax())
         chosen.append(best)
         left[best] = -np.inf
         np.maximum(lost, loss * np.vecdot(vectors, vectors[best]), out=lost)
-    return sorted(chosen)
+    rest = np.argsort(lost - left, kind="stable")[: max(k, 0) - len(chosen)]
+    return sorted([*chosen, *rest.tolist()])

@@ -13,8 +13,16 @@ from langgraph.store.base import BaseStore, Item, PutOp
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory.diversity import best_of
 from cogwork.memory.facts import check_memory
-from cogwork.memory.ranking import Weights, blend
-from cogwork.memory.retrieval import Namespace, get_many, put_many, read_all, search_hybrid
+from cogwork.memory.ranking import Weights, blend, overlap
+from cogwork.memory.retrieval import (
+    Hit,
+    Namespace,
+    get_many,
+    off_loop,
+    put_many,
+    read_all,
+    search_hybrid,
+)
 from cogwork.memory.sameness import digest
 from cogwork.memory.turns import turn
 
@@ -162,13 +170,37 @@ class EpisodicMemory:
         *,
         type: str | None = None,  # noqa: A002 - the field's name
         outcome: str | None = None,
+        min_similarity: float = -1.0,
     ) -> list[Episode]:
-        """Return the episodes that are like the query, best first; see `Weights`."""
+        """Return the episodes that are like the query, best first; see `Weights`.
+
+        Args:
+            query: What they should be like; a blank one finds nothing.
+            k: How many at most.
+            type: Their kind.
+            outcome: How they ended.
+            min_similarity: Least cosine of what shares no word with the query.
+        """
+
+        def is_near(hit: Hit) -> bool:
+            if hit.shares_words or (hit.similarity or 0.0) >= min_similarity:
+                return True
+            return overlap(query, str(hit.item.value.get("text", ""))) > 0
+
         fields = {"type": type, "outcome": outcome}
         wanted = {name: value for name, value in fields.items() if value is not None}
         hits = await search_hybrid(
-            self._store, self._episodes, query, filter=wanted, limit=max(4 * k, 40)
+            self._store,
+            self._episodes,
+            query,
+            filter=wanted,
+            limit=max(4 * k, 40),
+            keep=is_near,
         )
+        size = sum(len(hit.item.value["text"]) for hit in hits)
+        return await off_loop(size, self._best_of, hits, k)
+
+    def _best_of(self, hits: list[Hit], k: int) -> list[Episode]:
         now = self._clock()
         found = [(hit, _episode(hit.item)) for hit in hits]
         ranked = [
@@ -244,11 +276,11 @@ class EpisodicMemory:
     async def _nearest(self, text: str) -> tuple[str, ...]:
         if self._links < 1:
             return ()
-        hits = await search_hybrid(self._store, self._episodes, text, limit=2 * self._links + 2)
-        if any(hit.similarity is not None for hit in hits):
-            hits = [hit for hit in hits if (hit.similarity or 0.0) >= _LEAST_LIKENESS]
-            hits.sort(key=lambda hit: -(hit.similarity or 0.0))
-        return tuple(hit.item.key for hit in hits[: self._links])
+        near = await self._store.asearch(self._episodes, query=text, limit=self._links)
+        if any(item.score is not None for item in near):
+            return tuple(i.key for i in near if i.score is not None and i.score >= _LEAST_LIKENESS)
+        hits = await search_hybrid(self._store, self._episodes, text, limit=self._links)
+        return tuple(hit.item.key for hit in hits)
 
     async def _read(self, wanted: dict[str, Any] | None) -> list[Episode]:
         found = [

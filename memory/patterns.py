@@ -12,7 +12,7 @@ from langgraph.store.base import BaseStore, Item, PutOp
 
 from cogwork.core.errors import ConfigurationError
 from cogwork.memory.ranking import check_share, lower_bound
-from cogwork.memory.retrieval import Hit, Namespace, get_many, put_many, read_all, search_hybrid
+from cogwork.memory.retrieval import Namespace, get_many, put_many, read_all, search_hybrid
 from cogwork.memory.sameness import digest, says_the_same
 from cogwork.memory.turns import turn
 
@@ -131,8 +131,14 @@ class Patterns:
             k: How many at most.
             min_similarity: Least cosine of the situations, in stores with vectors.
         """
-        hits = await search_hybrid(self._store, self._situations, situation)
-        near = {hit.item.key: hit for hit in hits if _is_like(hit, min_similarity)}
+        hits = await search_hybrid(
+            self._store,
+            self._situations,
+            situation,
+            limit=max(k, 40),
+            keep=lambda hit: hit.similarity is None or hit.similarity >= min_similarity,
+        )
+        near = {hit.item.key: hit for hit in hits}
         found = [pattern for pattern in await self._read(list(near)) if pattern]
         judged = [replace(_judged(p), similarity=near[p.id].similarity) for p in found]
         judged.sort(key=lambda p: (-p.confidence, -near[p.id].relevance, p.id))
@@ -164,10 +170,6 @@ class Patterns:
         gone = [item.key for item in order[: excess + self._capacity // 50]]
         places = [(place, key) for key in gone for place in (self._situations, self._tallies)]
         await put_many(self._store, [PutOp(place, key, None) for place, key in places])
-
-
-def _is_like(hit: Hit, min_similarity: float) -> bool:
-    return hit.similarity is None or hit.similarity >= min_similarity
 
 
 def _pattern(what: Item, tally: Item) -> Pattern:

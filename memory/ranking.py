@@ -60,7 +60,7 @@ class Weights:
     importance: float = 0.2
     recency: float = 0.1
     half_life_days: float = 30.0
-    diversity: float = 0.25
+    diversity: float = 0.2
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -26,7 +26,7 @@ from cogwork.memory.recollection import (
     merged,
     place_of,
 )
-from cogwork.memory.retrieval import Namespace
+from cogwork.memory.retrieval import Namespace, off_loop
 from cogwork.memory.semantic import SemanticMemory
 from cogwork.memory.working import WorkingItem, context, working_item
 
@@ -111,12 +111,13 @@ class Memories:
             held = context(working, query, limit=k, now=self._clock())
             found += [from_working(item) for item in held]
         if "episodic" in sources:
-            episodes = await self.episodic.similar(query, k)
-            found += [from_episode(e) for e in episodes if _is_near(query, e, min_similarity)]
+            episodes = await self.episodic.similar(query, k, min_similarity=min_similarity)
+            found += [from_episode(episode) for episode in episodes]
         if "semantic" in sources:
             known = await self.semantic.search(query, k, min_similarity=min_similarity)
             found += [from_memory(memory) for memory in known]
-        ranked = best_of(merged(self._ranked(query, found)), k, self._weights)
+        size = sum(len(one.text) for one in found) + 10 * len(found) ** 2  # each with each
+        ranked = await off_loop(size, self._best_of, query, found, k)
         return (await self._with_neighbours(ranked, neighbours))[:k] if neighbours > 0 else ranked
 
     def promote(
@@ -228,6 +229,9 @@ class Memories:
         }
         return merged(sorted([*found, *near.values()], key=lambda one: -one.score))
 
+    def _best_of(self, query: str, found: list[Recollection], k: int) -> list[Recollection]:
+        return best_of(merged(self._ranked(query, found)), k, self._weights)
+
     def _ranked(self, query: str, found: list[Recollection]) -> list[Recollection]:
         """Scores on one scale: each memory alone would rank its own best highest."""
         similarity = {
@@ -249,7 +253,3 @@ class Memories:
             for place, one in enumerate(found)
         ]
         return sorted(scored, key=lambda one: (-one.score, place_of(one), one.id))
-
-
-def _is_near(query: str, episode: Episode, min_similarity: float) -> bool:
-    return (episode.similarity or 0.0) >= min_similarity or overlap(query, episode.text) > 0

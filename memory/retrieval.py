@@ -6,9 +6,11 @@ words at once; one with neither vectors nor `search_text` is read and compared w
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
 
@@ -17,12 +19,25 @@ from cogwork.core.words import content_words
 from cogwork.memory.ranking import coverage, fuse, overlap, standard_scores
 from cogwork.memory.soft_match import SoftWords, cut_texts, soft_match, soft_words
 
-__all__ = ["Hit", "Namespace", "TextSearch", "get_many", "put_many", "read_all", "search_hybrid"]
+__all__ = [
+    "Hit",
+    "Namespace",
+    "TextSearch",
+    "get_many",
+    "off_loop",
+    "put_many",
+    "read_all",
+    "search_hybrid",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Namespace = tuple[str, ...]
 _Place = tuple[Namespace, str]
 
 _PAGE = 5_000
+_LONG = 20_000  # characters that are ranked in some milliseconds
 _DEEPER = 3  # times as many candidates by vectors, among which words that match near ones choose
 _SOFT = 2.0  # the weight of words that also match near ones
 _SOFT_BY_NAME = 9.0  # the same where a name or number is asked for, by the trust in full text
@@ -71,6 +86,7 @@ async def search_hybrid(
     *,
     filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name is LangGraph's
     limit: int = 40,
+    keep: Callable[[Hit], bool] | None = None,
 ) -> list[Hit]:
     """Return what is nearest in meaning and what shares words, most relevant first.
 
@@ -87,20 +103,51 @@ async def search_hybrid(
         query: What is asked; a blank one finds nothing.
         filter: LangGraph's filter on the values.
         limit: How many hits at most, and how many candidates full text may give.
+        keep: Whether a hit may be returned; those that may not take no place from others.
     """
     if not query.strip():
         return []
-    wanted = dict(filter) if filter else None
+    wanted, limit = dict(filter) if filter else None, min(limit, sys.maxsize // _DEEPER)
     if not isinstance(store, TextSearch):
         near = await store.asearch(namespace, query=query, filter=wanted, limit=limit)
         if any(item.score is not None for item in near) or not near:
-            return _by_meaning(near)
-        return _by_words(query, await read_all(store, namespace, filter=filter))[:limit]
+            return await _best(partial(_by_meaning, near), near, keep, limit)
+        items = await read_all(store, namespace, filter=filter)
+        return await _best(partial(_by_words, query, items), items, keep, limit)
     near, (named, words) = await asyncio.gather(
         store.asearch(namespace, query=query, filter=wanted, limit=_DEEPER * limit),
         in_thread(None, _search_words, store, namespace, query, wanted, limit),
     )
-    return _fused(query, near, named, words)[:limit]
+    find = partial(_fused, query, near, named, words)
+    return await _best(find, [*near, *named], keep, limit)
+
+
+async def off_loop(size: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run in a thread what would hold up the loop; little is done quicker without one.
+
+    Args:
+        size: Characters of the texts.
+        function: What to run.
+        *args: Passed on.
+        **kwargs: Passed on.
+    """
+    if size <= _LONG:
+        return function(*args, **kwargs)
+    return await in_thread(None, function, *args, **kwargs)
+
+
+async def _best(
+    find: Callable[[], list[Hit]],
+    items: Sequence[Item],
+    keep: Callable[[Hit], bool] | None,
+    limit: int,
+) -> list[Hit]:
+    """Return the first hits that may be returned."""
+
+    def work() -> list[Hit]:
+        return [hit for hit in find() if keep is None or keep(hit)][:limit]
+
+    return await off_loop(sum(len(_text(item)) for item in items), work)
 
 
 def _search_words(
@@ -114,7 +161,11 @@ def _fused(
     query: str, near: Sequence[SearchItem], named: Sequence[SearchItem], words: SoftWords
 ) -> list[Hit]:
     items = {_place(item): item for item in [*near, *named]}
-    similarity = {_place(item): item.score for item in near if item.score is not None}
+    similarity = {
+        _place(item): item.score
+        for item in near
+        if item.score is not None and math.isfinite(item.score)
+    }
     least = 1 / max(sum(content_words(query).values()), 1)  # one word, or it were no hit
     covered = {_place(item): max(least, coverage(query, _text(item))) for item in named}
     bm25 = {_place(item): (item.score or 0.0) * covered[_place(item)] for item in named}

@@ -17,7 +17,7 @@ from cogwork.memory.consolidation import Consolidation, ConsolidationReport
 from cogwork.memory.diversity import best_of
 from cogwork.memory.facts import Facts, Memory, check_memory, source_of
 from cogwork.memory.ranking import Weights, blend, usefulness
-from cogwork.memory.retrieval import Hit, Namespace, get_many, put_many, search_hybrid
+from cogwork.memory.retrieval import Hit, Namespace, get_many, off_loop, put_many, search_hybrid
 from cogwork.memory.sameness import digest, says_the_same
 from cogwork.memory.turns import turn
 
@@ -149,12 +149,16 @@ class SemanticMemory:
         """
         wanted = {"metadata": dict(filter)} if filter else None
         hits = await search_hybrid(
-            self._store, self._facts.facts, query, filter=wanted, limit=max(4 * k, 40)
+            self._store,
+            self._facts.facts,
+            query,
+            filter=wanted,
+            limit=max(4 * k, 40),
+            keep=lambda hit: hit.shares_words or (hit.similarity or 0.0) >= min_similarity,
         )
-        ranked = await self._rank(
-            [h for h in hits if h.shares_words or (h.similarity or 0.0) >= min_similarity]
-        )
-        best = best_of(ranked, k, self._weights)
+        found = await self._facts.read([hit.item.key for hit in hits])
+        size = sum(len(memory.text) for memory in found if memory)
+        best = await off_loop(size, self._best_of, hits, found, k)
         return await self._touch(best) if touch else best
 
     async def get(self, key: str) -> Memory | None:
@@ -272,9 +276,8 @@ class SemanticMemory:
             self._store, [*writes, self._facts.write_note("count", len(kept) - len(gone))]
         )
 
-    async def _rank(self, hits: list[Hit]) -> list[Memory]:
+    def _best_of(self, hits: list[Hit], found: list[Memory | None], k: int) -> list[Memory]:
         now = self._clock()
-        found = await self._facts.read([hit.item.key for hit in hits])
         ranked = [
             replace(
                 memory,
@@ -284,7 +287,8 @@ class SemanticMemory:
             for hit, memory in zip(hits, found, strict=True)
             if memory is not None
         ]
-        return sorted(ranked, key=lambda memory: (-memory.score, memory.id))
+        ranked.sort(key=lambda memory: (-memory.score, memory.id))
+        return best_of(ranked, k, self._weights)
 
     async def _touch(self, memories: list[Memory]) -> list[Memory]:
         now = self._clock()

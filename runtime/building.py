@@ -39,7 +39,8 @@ def open_memories_of(name: str, settings: Settings) -> Iterator[BaseStore | None
     from cogwork.core.embeddings import create_embeddings
     from cogwork.memory.store import ChromaStore
 
-    with ChromaStore(settings.store, embeddings=create_embeddings(settings=settings)) as store:
+    embeddings = create_embeddings(settings=settings)
+    with ChromaStore(settings.store, embeddings=embeddings, chroma=settings.chroma) as store:
         yield store
 
 

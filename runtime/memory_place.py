@@ -108,7 +108,7 @@ def open_memory(
     namespace = user_namespace(place.user, place.agent)
     embeddings = create_embeddings(settings=settings)
     try:
-        with ChromaStore(path, embeddings=embeddings) as store:
+        with ChromaStore(path, embeddings=embeddings, chroma=settings.chroma) as store:
             semantic = SemanticMemory(store, namespace)
             yield Opened(path, store, namespace, semantic, embeddings)
     except KeyboardInterrupt:

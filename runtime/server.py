@@ -96,7 +96,8 @@ def store() -> Iterator[BaseStore]:
     from cogwork.memory import ChromaStore
 
     settings = _settings()
-    with ChromaStore(settings.store, embeddings=create_embeddings(settings=settings)) as opened:
+    embeddings = create_embeddings(settings=settings)
+    with ChromaStore(settings.store, embeddings=embeddings, chroma=settings.chroma) as opened:
         yield opened
 
 

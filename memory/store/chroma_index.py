@@ -34,7 +34,6 @@ class _Served(Protocol):
     def remove(self, ids: list[int]) -> None: ...
     def nearest(self, query: Matrix, count: int) -> Ids: ...
     def ids(self) -> list[int]: ...
-    def count(self) -> int: ...
     def close(self) -> None: ...
 
 
@@ -75,11 +74,6 @@ class ChromaIndex:
         """Return the numbers of about `count` vectors nearest to the query."""
         with self._explained() as served:
             return served.nearest(query, count)
-
-    def count(self) -> int:
-        """Return how many vectors it has."""
-        with self._explained() as served:
-            return served.count()
 
     def ids(self) -> set[int]:
         """Return the numbers of all vectors it has."""
@@ -167,9 +161,6 @@ class _OnServer:
 
     def ids(self) -> list[int]:
         return all_ids(self._collection)
-
-    def count(self) -> int:
-        return int(self._collection.count())
 
     def drop(self) -> None:
         self._client.delete_collection(self._name)

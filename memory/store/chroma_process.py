@@ -58,10 +58,6 @@ class ChromaProcess:
         """Return the numbers of all vectors it has."""
         return list(self._ask({"do": "ids"}))
 
-    def count(self) -> int:
-        """Return how many vectors it has."""
-        return int(self._ask({"do": "count"}))
-
     def close(self) -> None:
         """End the child after the request under way."""
         with self._lock:

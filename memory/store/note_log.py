@@ -20,7 +20,7 @@ from cogwork.memory.store.group_commit import GroupCommit
 from cogwork.memory.store.namespaces import decode, encode
 from cogwork.memory.store.rows import Change
 
-__all__ = ["Note", "NoteLog", "is_small"]
+__all__ = ["Note", "NoteLog", "is_small", "refuse_orphans"]
 
 _HEAD: Final = struct.Struct("<IIQ")  # bytes of the note, its checksum, its number
 _ROOM: Final = 262_144  # bytes that a file is lengthened by
@@ -84,6 +84,13 @@ class NoteLog:
         found = [note for file in self._files for note in file.notes() if note.number > applied]
         self.pending = sorted(found)
         """What is not applied yet, in order."""
+        if found and self.pending[0].number != applied + 1:
+            self.close()
+            raise MemoryStoreError(
+                f"memory store '{path}' ends before what was noted beside it goes on: it is an "
+                "older copy; restore the whole folder, or delete its memory.notes0 and "
+                "memory.notes1 to go on from the copy"
+            )
         self._applied = applied
         self._last = max(applied, *(file.last for file in self._files))
         self._files.sort(key=lambda file: file.last)  # the last one is written to
@@ -146,6 +153,23 @@ class NoteLog:
                 f"memory store '{self._path}': {error.strerror or error}; {advice}",
                 details={"path": str(self._path)},
             ) from error
+
+
+def refuse_orphans(path: Path) -> None:
+    """Refuse to begin records anew beside notes of others, which would be applied to them.
+
+    Raises:
+        MemoryStoreError: The file is gone or empty, and what was noted beside it is not.
+    """
+    files = [path.with_suffix(f".notes{n}") for n in range(2)]
+    if (path.exists() and path.stat().st_size) or not any(
+        file.exists() and file.stat().st_size for file in files
+    ):
+        return
+    raise MemoryStoreError(
+        f"memory store '{path}' is gone, but not what was noted beside it; bring it back, or move "
+        f"{' and '.join(file.name for file in files)} away too to start afresh"
+    )
 
 
 class _File:

@@ -185,15 +185,13 @@ class Feeder:
             time.sleep(_TURN)
 
     def _agree(self, chroma: ChromaIndex) -> None:
-        """Mend what Chroma lost or has too much, for instance after a loss of power."""
+        """Mend what Chroma lost or has too much: after a loss of power, or of another place."""
         if self._stopped.is_set():
             return
-        ours = set(self._records.vector_ids())
-        if chroma.count() != len(ours):
-            theirs = chroma.ids()
-            missing, surplus = sorted(ours - theirs), sorted(theirs - ours)
-            for start in range(0, len(missing), _PORTION):
-                self._add(chroma, missing[start : start + _PORTION])
-            for start in range(0, len(surplus), _PORTION):
-                chroma.remove(surplus[start : start + _PORTION])
+        ours, theirs = set(self._records.vector_ids()), chroma.ids()
+        missing, surplus = sorted(ours - theirs), sorted(theirs - ours)
+        for start in range(0, len(missing), _PORTION):
+            self._add(chroma, missing[start : start + _PORTION])
+        for start in range(0, len(surplus), _PORTION):
+            chroma.remove(surplus[start : start + _PORTION])
         self._agreed = True

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, SearchItem, SearchOp
 
@@ -70,7 +69,14 @@ class Reading:
         if row is None:
             return None
         self._touch(op, row)
-        return Item(value=json.loads(row.value), **_attributes(row))
+        created, updated = _times(row)
+        return Item(
+            value=json.loads(row.value),
+            key=row.key,
+            namespace=row.namespace,
+            created_at=created,
+            updated_at=updated,
+        )
 
     def _candidates(self, op: SearchOp, queries: Mapping[str, Scores]) -> _Ranked:
         prefix, wanted = tuple(op.namespace_prefix), min(op.offset + op.limit, EVERYTHING)
@@ -92,19 +98,19 @@ class Reading:
     def _take(self, ranked: _Ranked, op: SearchOp) -> list[SearchItem]:
         """Return the page of what the operation wants among what is offered."""
         found: list[SearchItem] = []
-        passed, seen = 0, set[int]()
+        passed, seen, prefix = 0, set[int](), tuple(op.namespace_prefix)
         if op.limit == 0:
             return found
         for score, row in ranked:
-            if row.id in seen or not self._belongs(row, op):
+            if row.id in seen or not self._belongs(row, prefix):
                 continue
             seen.add(row.id)
             if op.filter and not passes(json.loads(row.value), op.filter):
                 continue
             passed += 1
             if passed > op.offset:
-                value = json.loads(row.value)
-                found.append(SearchItem(value=value, score=score, **_attributes(row)))
+                value, (created, updated) = json.loads(row.value), _times(row)
+                found.append(SearchItem(row.namespace, row.key, value, created, updated, score))
                 self._touch(op, row)
             if len(found) == op.limit:
                 break
@@ -112,8 +118,7 @@ class Reading:
             found.sort(key=lambda item: -(item.score or 0.0))
         return found
 
-    def _belongs(self, row: Row, op: SearchOp) -> bool:
-        prefix = tuple(op.namespace_prefix)
+    def _belongs(self, row: Row, prefix: Namespace) -> bool:
         alive = row.expires_at is None or row.expires_at > self.now
         return alive and row.namespace[: len(prefix)] == prefix
 
@@ -132,10 +137,9 @@ class Reading:
             self.touched.add(row.id)
 
 
-def _attributes(row: Row) -> dict[str, Any]:
-    return {
-        "namespace": row.namespace,
-        "key": row.key,
-        "created_at": _EPOCH + timedelta(microseconds=row.created_at),
-        "updated_at": _EPOCH + timedelta(microseconds=row.updated_at),
-    }
+def _times(row: Row) -> tuple[datetime, datetime]:
+    """Return when an item was created and updated."""
+    created = _EPOCH + timedelta(microseconds=row.created_at)
+    if row.updated_at == row.created_at:
+        return created, created
+    return created, _EPOCH + timedelta(microseconds=row.updated_at)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _ADVICE = {  # by the start of SQLite's name for the error
     "SQLITE_BUSY": "another program is writing to it; close that one",
     "SQLITE_CANTOPEN": "make its folder writable or choose another",
-    "SQLITE_CORRUPT": "the file is damaged; restore a copy, or move it away to start afresh",
+    "SQLITE_CORRUPT": "the file is damaged; restore a copy of its folder, or move the folder away to start afresh",
     "SQLITE_FULL": "free some disk space; what was stored before is intact",
     "SQLITE_IOERR": "the disk is full, over quota or failing; what was stored before is intact",
     "SQLITE_NOTADB": "the file is something else or damaged; move it away or choose another folder",

@@ -12,7 +12,7 @@ from cogwork.memory.store import sqlite_writes
 from cogwork.memory.store.filters import Plain
 from cogwork.memory.store.full_text import place_word
 from cogwork.memory.store.namespaces import Namespace
-from cogwork.memory.store.note_log import NoteLog, is_small
+from cogwork.memory.store.note_log import NoteLog, is_small, refuse_orphans
 from cogwork.memory.store.records import Records
 from cogwork.memory.store.rows import Change, Indexed, Space
 from cogwork.memory.store.sqlite_file import SqliteFile
@@ -23,6 +23,8 @@ __all__ = ["SqliteRecords"]
 T = TypeVar("T")
 _MOST_NOTED = 100  # changes that are applied together
 _REMEMBERED = 1000  # prefixes
+_MANY = 1000  # vectors, of which it matters what BM25 counts
+_COUNTED = 100  # commits until texts are counted again
 _APPLIED = "noted"  # the fact that says which note was applied last
 
 
@@ -40,6 +42,7 @@ class SqliteRecords(Records):
 
     def __init__(self, path: Path) -> None:
         self.place = str(path)
+        refuse_orphans(path)
         self._file = SqliteFile(path, lambda connection: prepare(connection, path))
         self._counting = threading.Lock()
         self._gained = 0
@@ -50,7 +53,8 @@ class SqliteRecords(Records):
         except BaseException:
             self._file.close()
             raise
-        self._spaces: dict[Namespace, tuple[int, list[Space], int]] = {}
+        self._spaces: dict[Namespace, tuple[int, list[Space]]] = {}
+        self._texts = -_COUNTED, 0  # when and how many
 
     def write(self, changes: Sequence[Change], now: int) -> int:
         """Write all or nothing, durably; return how many vectors more are known of."""
@@ -75,7 +79,14 @@ class SqliteRecords(Records):
 
     def spaces(self, prefix: Namespace) -> list[Space]:
         """Return the namespaces under the prefix that have vectors."""
-        return self._known(prefix)[1]
+        self._is_settled()
+        commits = self._file.commits
+        known = self._spaces.get(prefix)
+        if known is None or known[0] != commits or self._notes.pending:
+            if len(self._spaces) >= _REMEMBERED:
+                self._spaces.clear()
+            known = self._spaces[prefix] = commits, super().spaces(prefix)
+        return known[1]
 
     def search_text(
         self, prefix: Namespace, words: Sequence[str], limit: int
@@ -98,19 +109,16 @@ class SqliteRecords(Records):
 
     def _is_most(self, prefix: Namespace) -> bool:
         """Whether under the prefix is so much that BM25 counts it in vain; the rest is passed over."""
-        return not prefix or 2 * self._known(prefix)[2] > self._known(())[2]
+        here = sum(space.vectors for space in self.spaces(prefix)) if prefix else 0
+        return not prefix or (here >= _MANY and 2 * here > self._text_total())
 
-    def _known(self, prefix: Namespace) -> tuple[int, list[Space], int]:
-        """Return the commit, and the namespaces under the prefix and their vectors then."""
-        commits = self._file.commits
-        known = self._spaces.get(prefix)
-        if known is None or known[0] != commits or self._notes.pending:
-            if len(self._spaces) >= _REMEMBERED:
-                self._spaces.clear()
-            spaces = super().spaces(prefix)
-            known = commits, spaces, sum(space.vectors for space in spaces)
-            self._spaces[prefix] = known
-        return known
+    def _text_total(self) -> int:
+        """Return about how many texts there are; to count them takes long if there are many."""
+        commits, (counted, total) = self._file.commits, self._texts
+        if commits >= counted + _COUNTED:
+            total = self._one("SELECT COUNT(*) FROM texts_docsize")
+            self._texts = commits, total
+        return total
 
     def _read(self, query: str, args: Sequence[Any] = ()) -> list[Any]:
         if self._is_settled():

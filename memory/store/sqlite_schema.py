@@ -131,6 +131,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise MemoryStoreError(
             f"memory store '{path}' is a database of something else; choose another folder"
         )
+    if version == len(MIGRATIONS):
+        return  # to begin a transaction would need space on a disk that may be full
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in MIGRATIONS[version:]:

@@ -154,7 +154,8 @@ class ChromaStore(BaseStore):
         Returns:
             Items with their BM25 over the words of the indexed fields as score, above 0.
         """
-        op = SearchOp(tuple(namespace_prefix), filter, limit, offset, query)
+        refresh = (self.ttl_config or {}).get("refresh_on_read", True)
+        op = SearchOp(tuple(namespace_prefix), filter, limit, offset, query, refresh)
         make_plan([op], (), embeds=False)
         reading = self._reading()
         found = reading.search_text(op)

@@ -34,6 +34,15 @@ def test_what_is_much_better_comes_though_it_is_alike():
     assert choose([0.9, 0.89, 0.2], [SERIES[0], SERIES[1], DISK], 2) == [0, 1]
 
 
+def test_after_a_hundred_the_best_come_of_what_is_left():
+    texts = [f"{day} things of {day}" for day in range(400)]
+    scores = [1 - place / 1_000 for place in range(400)]
+    places = choose(scores, texts, 300, loss=0)
+    assert places == [*range(300)]
+    assert len(set(choose(scores, texts, 300))) == 300
+    assert {0, 399} < set(choose([*scores[:-1], 0.99], texts, 300))
+
+
 def test_places_come_in_the_order_of_the_texts():
     assert choose([0.2, 0.9, 0.5], [DISK, SERIES[0], "Ada prefers tea"], 2) == [1, 2]
 
@@ -47,7 +56,7 @@ def test_no_more_than_there_are_or_are_wanted(k, places):
 
 def test_the_loss_goes_by_the_weights():
     found = [Found(text, 0.9 - place / 100) for place, text in enumerate(SERIES)]
-    found.append(Found(DISK, 0.75))
+    found.append(Found(DISK, 0.82))
     assert best_of(found, 2, Weights()) == [found[0], found[5]]
     assert best_of(found, 2, Weights(diversity=0)) == found[:2]
     assert best_of(found, 2, Weights(relevance=0.01)) == found[:2]

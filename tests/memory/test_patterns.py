@@ -64,3 +64,10 @@ async def test_impossible_values_are_refused(patterns, wrong):
     situation, action, success = wrong
     with pytest.raises(ConfigurationError):
         await patterns.learn(situation, action, success=success)
+
+
+async def test_as_many_are_suggested_as_are_wanted(patterns):
+    for number in range(50):
+        await patterns.learn("The login page times out", f"step {number}", success=1)
+    found = await patterns.suggest("The login page times out", k=50)
+    assert len({pattern.id for pattern in found}) == 50

@@ -1,8 +1,14 @@
+import sys
+
 import pytest
 from embedding import HybridStore, gram_store
+from langchain_core.embeddings import Embeddings
+from langgraph.store.memory import InMemoryStore
 
 from cogwork.core.embeddings import create_embeddings
+from cogwork.memory.episodic import EpisodicMemory
 from cogwork.memory.retrieval import search_hybrid
+from cogwork.memory.semantic import SemanticMemory
 from cogwork.memory.store import ChromaStore
 
 NS = ("facts",)
@@ -18,6 +24,22 @@ FACTS = (
 )
 MONTHS = ("January", "March", "April", "June")
 PLACES = ("bridge", "library", "museum", "market", "station", "pool")
+
+
+class Starred(Embeddings):
+    """What has a star is the same as any question; all else is a little less like it."""
+
+    def embed_documents(self, texts):
+        return [[1.0, 0.0] if "*" in text else [0.6, 0.8] for text in texts]
+
+    def embed_query(self, text):
+        return [1.0, 0.0]
+
+
+@pytest.fixture
+def starred(tmp_path):
+    with ChromaStore(tmp_path, embeddings=Starred(), fields=["text"]) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +132,56 @@ async def test_a_paraphrase_is_found_beyond_what_the_vectors_put_first(known):
 @pytest.mark.parametrize("limit", [1, 3])
 async def test_no_more_hits_come_than_are_wanted(known, limit):
     assert len(await search_hybrid(known, NS, "Where is Kestrel?", limit=limit)) == limit
+
+
+async def test_hits_that_may_not_be_returned_take_no_place_from_others(known):
+    found = await search_hybrid(
+        known, NS, "Where is Kestrel?", limit=2, keep=lambda hit: "Kestrel" not in str(hit.item)
+    )
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("limit", [10_000, sys.maxsize, 10**30])
+async def test_a_limit_that_is_none_returns_everything(known, limit):
+    assert len(await search_hybrid(known, NS, "Where is Kestrel?", limit=limit)) == len(FACTS)
+
+
+@pytest.mark.parametrize("kind", [InMemoryStore, HybridStore])
+async def test_no_hit_has_a_score_that_is_no_number(kind):
+    store = kind(index={"dims": 2, "embed": _unfinished, "fields": ["text"]})
+    for number, text in enumerate(("tea", "broken tea", "coffee")):
+        store.put(NS, str(number), {"text": text})
+    hits = await search_hybrid(store, NS, "tea")
+    assert {hit.item.key for hit in hits} >= {"0", "2"}
+    assert all(0 <= hit.relevance <= 1 for hit in hits)
+    assert all(hit.similarity is None or abs(hit.similarity) <= 1 for hit in hits)
+
+
+def _unfinished(texts):
+    return [[float("nan") if "broken" in text else 1.0, 0.0] for text in texts]
+
+
+async def test_knowledge_that_is_near_enough_is_found_behind_much_that_is_not(starred):
+    memory = SemanticMemory(starred, NS, near=2.0)
+    for number in range(60):
+        await memory.remember(f"teapot {number}")
+    await memory.remember("* zzz")
+    found = await memory.search("kettle", 1, min_similarity=0.9)
+    assert [one.text for one in found] == ["* zzz"]
+
+
+async def test_an_episode_that_is_near_enough_is_found_behind_many_that_are_not(starred):
+    memory = EpisodicMemory(starred, NS)
+    await memory.record("* zzz", importance=0)
+    for number in range(60):
+        await memory.record(f"A teapot, {number}", importance=1)
+    found = await memory.similar("kettle", 1, min_similarity=0.9)
+    assert [one.text for one in found] == ["* zzz"]
+
+
+async def test_the_nearest_episode_is_linked_though_others_share_words(starred):
+    memory = EpisodicMemory(starred, NS)
+    near = await memory.record("* zzz")
+    for number in range(20):
+        await memory.record(f"The kettle boiled {number}")
+    assert (await memory.record("* A kettle boils")).related[0] == near.id

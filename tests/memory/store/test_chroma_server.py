@@ -55,6 +55,19 @@ def count(store, server):
         return opened.get_collection(name_of(store), embedding_function=None).count()
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_server_catches_up_with_what_was_written_without_it(open_store, chroma_server):
+    for place in (chroma_server.url, None, chroma_server.url):
+        store = open_store(fields=["text"], exact_limit=5, chroma=place)
+        fill(store)
+        if place is None:
+            store.delete(("user", "0"), "k0")
+            store.put(("user", "0"), "new", {"text": "zebra crossing"})
+        store.flush()
+        assert store._feeder._chroma.ids() == set(store._records.vector_ids())
+        store.close()
+
+
 def test_the_server_is_fed_and_asked(open_store, chroma_server):
     store = open_store(fields=["text"], exact_limit=5, chroma=chroma_server.url)
     fill(store)

@@ -54,24 +54,34 @@ def test_filter_limit_and_offset(filled):
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-@pytest.mark.parametrize("others", [5, 500])
+@pytest.mark.parametrize("others", [5, 1500])
 def test_a_score_is_the_same_wherever_one_looks_from(store, others):
-    puts = [PutOp(("few",), str(number), {"text": "owl " * number}) for number in range(1, 40)]
+    said = ["owl " * (number % 40 + 1) for number in range(1100)]
+    puts = [PutOp(("here",), str(number), {"text": text}) for number, text in enumerate(said)]
     puts += [PutOp(("rest",), str(number), {"text": "owl and dog"}) for number in range(others)]
     store.batch(puts)
-    here = store.search_text(("few",), "owl dog", limit=100)
-    everywhere = store.search_text((), "owl dog", limit=1000)
-    assert len(here) == 39
+    here = store.search_text(("here",), "owl dog", limit=3000)
+    everywhere = store.search_text((), "owl dog", limit=3000)
+    assert len(here) == 1100
     assert {item.key: item.score for item in here} == {
-        item.key: item.score for item in everywhere if item.namespace == ("few",)
+        item.key: item.score for item in everywhere if item.namespace == ("here",)
     }
 
 
 def test_better_hits_elsewhere_hide_none(store):
-    puts = [PutOp(("most",), str(number), {"text": f"dog {number}"}) for number in range(620)]
-    puts += [PutOp(("rest",), str(number), {"text": "owl"}) for number in range(600)]
+    puts = [PutOp(("most",), str(number), {"text": f"dog {number}"}) for number in range(1120)]
+    puts += [PutOp(("rest",), str(number), {"text": "owl"}) for number in range(1100)]
     store.batch([*puts, PutOp(("most",), "it", {"text": "an owl among many dogs and cats"})])
     assert keys(store.search_text(("most",), "owl")) == ["it"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_small_namespace_is_not_looked_for_among_many_texts_without_vectors(open_store):
+    with open_store(embeddings=None) as store:
+        store.batch([PutOp(("old",), str(number), {"text": "owl"}) for number in range(600)])
+    store = open_store()
+    store.put(("new",), "it", {"text": "an owl and other birds"})
+    assert len(store._records.search_text(("new",), ["owl"], 100)) == 1
 
 
 def test_more_hits_than_are_read_at_first(store):

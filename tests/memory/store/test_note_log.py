@@ -265,3 +265,38 @@ def test_a_store_of_the_version_that_noted_in_a_table_is_migrated(tmp_path):
         assert store.get(("a",), "noted").value == {"n": 2}
         assert [item.key for item in store.search_text((), "coffee")] == ["noted"]
         assert store.get(("a",), "old").value == {"text": "tea"}
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_notes_of_a_file_that_is_gone_are_not_taken_for_those_of_a_new_one(
+    open_store, tmp_path, left
+):
+    store = open_store(fields=["text"])
+    store.put(("a",), "k", {"text": "green tea"})
+    store.close()
+    records = tmp_path / "store" / "memory.sqlite3"
+    records.unlink()
+    if left is not None:
+        records.write_bytes(left)
+    for _ in range(2):
+        with pytest.raises(MemoryStoreError, match=r"is gone, but not .* memory\.notes1 away too"):
+            open_store(fields=["text"])
+    for file in records.parent.glob("memory.notes*"):
+        file.unlink()
+    assert open_store(fields=["text"]).get(("a",), "k") is None
+
+
+def test_notes_do_not_go_on_from_an_older_copy(open_store, tmp_path):
+    store = open_store(fields=["text"])
+    store.put(("a",), "first", {"text": "green tea"})
+    store.close()
+    records = tmp_path / "store" / "memory.sqlite3"
+    older = records.read_bytes()
+    for key in ("second", "third"):
+        store = open_store(fields=["text"])
+        assert store.get(("a",), key) is None  # applies what was noted
+        store.put(("a",), key, {"text": key})
+        store.close()
+    records.write_bytes(older)
+    with pytest.raises(MemoryStoreError, match="an older copy; restore the whole folder"):
+        open_store(fields=["text"])

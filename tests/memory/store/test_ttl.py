@@ -154,3 +154,12 @@ def test_items_without_a_time_to_live_are_not_touched(store, clock):
     clock.pass_minutes(1e6)
     [after] = store.batch([GetOp(("x",), "k")])
     assert after == before
+
+
+def test_a_search_by_words_prolongs_no_life_where_reads_do_not(open_store, clock):
+    store = open_store(fields=["text"], ttl={"default_ttl": 10, "refresh_on_read": False})
+    store.put(("x",), "k", {"text": "an owl"})
+    clock.pass_minutes(6)
+    assert store.search_text(("x",), "owl")
+    clock.pass_minutes(6)
+    assert store.search_text(("x",), "owl") == []
