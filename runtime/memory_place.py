@@ -128,7 +128,14 @@ def _require(path: str) -> None:
             f"there is no memory store '{path}'; `cogwork memory add` makes one, "
             "--store or the setting store names another"
         )
-    if folder.is_dir() and not (folder / _RECORDS).exists():
+    try:
+        is_strange = folder.is_dir() and not (folder / _RECORDS).exists()
+    except PermissionError as error:
+        raise MemoryStoreError(
+            f"memory store '{path}' cannot be read ({error.strerror}); make the folder readable and "
+            "writable, or name another with --store"
+        ) from error
+    if is_strange:
         raise MemoryStoreError(
             f"'{path}' is no memory store: it holds no {_RECORDS}; name another with --store"
         )

@@ -59,6 +59,7 @@ def make_plan(ops: Iterable[Op], fields: Sequence[str], *, embeds: bool) -> Plan
     """
     plan = Plan()
     for number, op in enumerate(ops):
+        _refuse_text(op)
         validate_op_namespace(op)
         plan.size += 1
         if isinstance(op, PutOp):
@@ -154,6 +155,13 @@ def _ttl(minutes: float | None, where: str) -> float | None:
     if not 0 <= minutes <= 1e9 or math.isnan(minutes):
         raise ConfigurationError(f"{where}: ttl {minutes} is not between 0 and 1e9 minutes")
     return float(minutes)
+
+
+def _refuse_text(op: Any) -> None:
+    """Refuse a text for a namespace, which would be taken for a tuple of its letters."""
+    for name in ("namespace", "namespace_prefix"):
+        if isinstance(given := getattr(op, name, None), str):
+            raise ConfigurationError(f"{name} {given!r} is a text; write ({given!r},)")
 
 
 def _check_read(op: GetOp | SearchOp | ListNamespacesOp) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -102,6 +102,8 @@ class ChromaStore(BaseStore):
         chroma: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        _refuse_unknown("index", index, IndexConfig)
+        _refuse_unknown("ttl", ttl, TTLConfig)
         config = _index_config(embeddings, index, fields)
         self.ttl_config = ttl
         self._fields = check_fields(config.get("fields") or ["$"])
@@ -155,7 +157,7 @@ class ChromaStore(BaseStore):
             Items with their BM25 over the words of the indexed fields as score, above 0.
         """
         refresh = (self.ttl_config or {}).get("refresh_on_read", True)
-        op = SearchOp(tuple(namespace_prefix), filter, limit, offset, query, refresh)
+        op = SearchOp(namespace_prefix, filter, limit, offset, query, refresh)
         make_plan([op], (), embeds=False)
         reading = self._reading()
         found = reading.search_text(op)
@@ -280,6 +282,14 @@ class ChromaStore(BaseStore):
     def _touch(self, reading: Reading) -> None:
         if reading.touched:
             self._records.touch(sorted(reading.touched), reading.now)
+
+
+def _refuse_unknown(name: str, given: Mapping[str, Any] | None, known: type) -> None:
+    for key in given or ():
+        if key not in known.__annotations__:
+            raise ConfigurationError(
+                f"{name} has no '{key}'; it takes {', '.join(sorted(known.__annotations__))}"
+            )
 
 
 def _index_config(

@@ -220,3 +220,26 @@ def test_wrong_arguments_are_refused_at_once(tmp_path):
             ChromaStore(tmp_path / "s", **options)
     with pytest.raises(ConfigurationError, match=r"redis://user:\*\*\*@host.*name a folder"):
         ChromaStore("redis://user:secret@host")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"index": {"embed": "static", "text_fields": ["text"]}, "embeddings": None},
+        {"ttl": {"defaultttl": 1}},
+    ],
+)
+def test_what_index_and_ttl_do_not_have_is_refused_by_name(tmp_path, given):
+    with pytest.raises(ConfigurationError, match=r"has no '(text_fields|defaultttl)'; it takes"):
+        ChromaStore(tmp_path / "store", **given)
+
+
+def test_a_text_is_no_namespace(store):
+    for ask in (
+        lambda: store.put("abc", "k", {"text": "tea"}),
+        lambda: store.get("abc", "k"),
+        lambda: store.search("abc", query="tea"),
+        lambda: store.search_text("abc", "tea"),
+    ):
+        with pytest.raises(ConfigurationError, match=r"'abc' is a text; write \('abc',\)"):
+            ask()
