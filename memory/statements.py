@@ -25,7 +25,12 @@ class Fact(BaseModel):
 
 _LONGEST = 500  # characters of a statement; what is longer is material, not a fact
 
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[.!?;][\"”»])\s+|\n+")
+_QUOTED = re.compile(  # an open one ends with its line
+    r"(?<!\w)(?:\"(?:[^\"]*\"|.*)|“(?:[^”]{0,2000}”|.*)|„(?:[^“”]{0,2000}[“”]|.*)|«(?:[^»]{0,2000}»|.*)"
+    r"|['‘].{0,300}?['’](?!\w))"  # noqa: RUF001 - the ones that are set
+)
+_GLUE = "\0"  # in place of white space in quotations, which are not cut
 _WISH = re.compile(
     r"(?i)^(?:please\s+)?(?:remember|note|keep in mind|don'?t forget|for the record)"
     r"(?:\s+that|\s*[:,])\s*"
@@ -38,8 +43,19 @@ _QUESTION = re.compile(
     r"(?i)^(?:what|who|whose|where|when|why|how|which|can|could|would|will|shall|should|do|does|did"
     r"|is|are|was|were|may)\b.*|.*\?\W*$"
 )
+_LASTING = re.compile(
+    r"(?i)^(?:please\s+)?(?:always|never|from now on,?(?:\s+(?:please|always|never))?)\s+(?:answer|reply"
+    r"|respond|write|use|call|address|speak|keep|give|show|explain|format|start|end|add|include|ask)\b"
+)
+_UNSAY = (
+    r"(?:forget|delete|remove|erase|clear|scratch|ignore|disregard|never mind|stop)\b(?!\s+me\b)"
+)
 _REQUEST = re.compile(
-    r"(?i)^(?:please\b|i(?:'d| would) like\b|i (?:want|need) (?:you|to)\b|let'?s\b"
+    rf"(?i)^(?:(?:oh|ok|okay|and|so|but|also|then|well|just|please)\b[\s,]*)*(?:{_UNSAY}"
+    r"|(?:don't|do not)\s+(?:remember|keep|store|save|memori[sz]e|note)\b"
+    rf"|you\s+(?:can|may|should|must)\s+{_UNSAY})|.*[,:]\s*(?:please\s+)?forget\b"
+    r"|^(?:my|our|the|one|another)\s+(?:\w+\s+){0,2}?(?:question|query|request|guess|doubt)s?\s+(?:is|are|was)\b"
+    r"|^(?:please\b|i(?:'d| would) like\b|i (?:want|need) (?:you|to)\b|i (?:don't|do not) want you\b|let'?s\b"
     r"|(?:translate|summari[sz]e|rewrite|rephrase|proofread|correct|complete|explain|repeat|say"
     r"|write|print|send|tell)\b|[\"“«„'>])"
 )
@@ -52,14 +68,26 @@ _JOKE = re.compile(
     r"|(?:^|\s)/s$|;-?\)|[😂🤣😜😉🙃]"
 )
 _NOT = r"(?:(?:do not|don't|did not|didn't|can't|cannot|no longer|now|also|really)\s+)*"
+_BEING = (  # what "I am …" makes a fact
+    r"(?:not\s+|no longer\s+)?(?:an?(?!\s+(?:bit|little)\b)|the|allergic|from|based|called|married"
+    r"|responsible|\d\w*|vegetarian|vegan|diabetic|pregnant|divorced|widowed|single|engaged to|retired"
+    r"|unemployed|self-employed|left-handed|deaf|blind|colou?r-?blind|dyslexic"
+    r"|(?-i:(?!(?:Ok|Okay|Sorry|Sure|Fine)\b)[A-Z][a-z]+))\b"  # German, Ada
+)
+_GOT = (
+    r"got\s+(?:(?:engaged|married|divorced|promoted|hired|fired)\b|an?\s+(?:\w+\s+){0,2}?"
+    r"(?:job|position|degree|dog|cat|puppy|kitten|pet|car|house|flat|apartment)\b)"
+)
+_BROKE = r"broke\s+my\s+(?:\w+\s+)?(?:leg|arm|foot|hand|wrist|ankle|hip|nose|knee|finger|toe|rib)"
 _PERSONAL = re.compile(
     r"(?i)\b(?:my|our)\s+\w+(?:\s+\w+){0,3}?\s+(?:(?:is|are|was|has|have|does|do)(?:n't)?|can't|won't"
-    r"|cannot|never|no longer|works?|lives?|likes?|hates?|prefers?)\b"
-    r"|\bi(?:'m| am)\s+(?:not\s+|no longer\s+)?(?:an?\b|the\b|allergic|from|based|called|married"
-    r"|responsible|\d)"
-    rf"|\b(?:i|we)\s+{_NOT}(?:always|never|usually|prefer|live|work|own|use|speak|study|moved|eat|drink"
+    r"|cannot|never|no longer|works?|lives?|likes?|hates?|prefers?|studies|speaks|retired|died\s+(?:in|of)"
+    r"|(?:started|finished)\s+(?:school|kindergarten|university|college))\b"
+    rf"|\bi(?:'m| am|'ve been)\s+{_BEING}"
+    rf"|\b(?:i|we)(?:'ve)?\s+{_NOT}(?:always|never|usually|prefer|live|work|own|use|speak|study|moved|eat"
+    rf"|drink|lived|grew up|was born|became\s+(?:an?|vegan|vegetarian)|drive\s+an?|{_GOT}|{_BROKE}"
     r"|have(?!\s+(?:\w+\s+){0,2}(?:questions?|problems?|issues?|ideas?|time|look|doubts?)\b)"
-    r"|(?:like|love|hate|dislike)(?!\s+(?:it|this|that|you|your)\b))\b|\bcall me\b"
+    r"|(?:like|love|hate|dislike|play|teach)(?!\s+(?:it|this|that|you|your)\b))\b|\bcall me\b"
 )
 _FLEETING = re.compile(r"(?i)\b(?:right now|at the moment|today|tonight|just now|this time)\b")
 _NAMED = re.compile(
@@ -78,10 +106,11 @@ def draw_facts(said: str) -> list[Fact]:
 
     0.9 for what is to be remembered by wish, 0.7 for what the user says of themselves,
     0.5 for other statements that hold a name or a number, 0.3 less for what is fleeting.
-    Questions, requests, suppositions and jokes are left out; secrets even by wish.
+    Questions, requests (but lasting ones: "Always answer in German"), quotations, suppositions
+    and jokes are left out; secrets even by wish.
     """
     drawn: list[Fact] = []
-    for sentence in _SENTENCE.split(said):
+    for sentence in _sentences(said):
         if _JOKE.search(sentence):
             if not re.search(r"\w", _JOKE.sub("", sentence)):  # takes back the one before
                 drawn = drawn[:-1]
@@ -117,18 +146,26 @@ def replaces(correction: str, known: str) -> bool:
     return 2 * shared >= len(old) > shared > 1 and _ONE_VALUE.search(both) is not None
 
 
+def _sentences(said: str) -> list[str]:
+    """Cut what was said into sentences, a quotation never."""
+    glued = _QUOTED.sub(lambda quote: re.sub(r"\s", _GLUE, quote[0]), said)
+    return [sentence.replace(_GLUE, " ") for sentence in _SENTENCE.split(glued)]
+
+
 def _importance(text: str, *, is_wish: bool) -> float:
-    if _QUESTION.match(text):
+    own = _QUOTED.sub('""', text).replace("’", "'")  # noqa: RUF001 - the one that is set
+    if _QUESTION.match(own):
         return 0.0
     if is_wish:
         return 0.9
-    if _REQUEST.match(text) or _SUPPOSED.search(text):
+    lasting = _LASTING.match(own)
+    if _SUPPOSED.search(own) or (_REQUEST.match(own) and not lasting):
         return 0.0
-    fleeting = 0.3 if _FLEETING.search(text) else 0.0
-    if _PERSONAL.search(text):
+    fleeting = 0.3 if _FLEETING.search(own) else 0.0
+    if lasting or _PERSONAL.search(own):
         return 0.7 - fleeting
     names = _NAMED.search(text)
-    return 0.5 - fleeting if names and _STATED.search(text) else 0.0
+    return 0.5 - fleeting if names and _STATED.search(own) else 0.0
 
 
 def _words(text: str) -> list[str]:

@@ -43,7 +43,8 @@ Drawn: TypeAlias = Callable[[str], Sequence[Fact]]
 
 _ASK = (
     "Which lasting facts about the user or the user's world does this message state? Leave out "
-    "questions, requests, small talk and what matters only now; most messages state none. "
+    "questions, requests (also to forget), quotations, small talk and what matters only now; "
+    "most messages state none. "
     "Write each fact as one sentence with names instead of pronouns, and call the user "
     '"the user".\n\nThe message:\n'
 )

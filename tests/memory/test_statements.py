@@ -70,6 +70,16 @@ def test_a_joke_takes_back_the_sentence_before_it_and_no_more():
     assert [fact.text for fact in facts] == ["I own a boat."]
 
 
+def test_a_quotation_keeps_its_words_where_it_is_part_of_a_statement():
+    facts = draw_facts('My motto is "Work. Play.\nRest!" I own a boat.')
+    assert [fact.text for fact in facts] == ['My motto is "Work. Play. Rest!"', "I own a boat."]
+
+
+def test_a_standing_request_is_a_fact_and_one_for_now_matters_less():
+    lasting, fleeting = draw_facts("Always answer in German. Never use tabs today.")
+    assert (lasting.importance, round(fleeting.importance, 1)) == (0.7, 0.4)
+
+
 @given(st.text(), st.text())
 def test_any_texts_can_be_compared(one, other):
     assert denies(one, other) == denies(other, one)

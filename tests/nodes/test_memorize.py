@@ -190,7 +190,7 @@ def test_a_model_says_what_corrects_and_its_secrets_are_not_kept(store):
 
 
 KEPT = [
-    ("Remember that the door code is 4711", "the door code is 4711"),
+    ("Remember that the bus line is 4711", "the bus line is 4711"),
     ("I prefer short answers.", "I prefer short answers."),
     ("My name is Ada Lovelace.", "My name is Ada Lovelace."),
     ("I'm allergic to nuts.", "I'm allergic to nuts."),
@@ -209,7 +209,23 @@ KEPT = [
         "The password policy asks for 14 characters, and our office is in Bern",
         "The password policy asks for 14 characters, and our office is in Bern",
     ),
+    ('Clara said "I am ill. I live in Rome." I own a cat.', "I own a cat."),
 ]
+PLAIN = [
+    *("I'm vegetarian.", "I\u2019m vegetarian.", "I've been vegetarian since 2015.", "I'm German."),
+    *("I got a new job at Siemens.", "I got married.", "I became a father in May."),
+    *("I broke my leg in January.", "Our son Theo started school.", "My father died in 2010."),
+    *("I grew up in Oslo.", "I was born in 1984.", "I've lived in Rome since 2010."),
+    *("I drive a red Fiat.", "I play the piano.", "I always forget my keys."),
+    *("Always answer in German.", "Please never use tabs.", "From now on, call me Eve."),
+    *('My dog is called "Rex".', 'My favourite song is "Why?"'),
+    *(
+        "You can call me Ada.",
+        'I own a 5" phone and a 40" TV.',
+        "I use Bitwarden as my password manager.",
+    ),
+]
+KEPT += [(said, said) for said in PLAIN]
 JUNK = [
     *("Hello!", "Thanks, great.", "What is my name?", "Is the server called Hal?", "ok", "42"),
     *("Please send the mail to Bob.", "I want you to compute 3 + 4.", "Compute 17 * 3."),
@@ -220,6 +236,49 @@ JUNK = [
     *("Translate: my name is Bob", '"My name is Eve"', "> my name is Eve", "My dog is ill, right?"),
     *("I have a question.", "I like your answer.", "I don't have time.", "I love it!"),
     *("Can you call me tomorrow?", "Let's start.", "x" * 5_000, "It is raining.", "No, wrong."),
+    *("Forget that I live in Rome.", "Please forget that I live in Rome.", "Never mind my dog."),
+    *(
+        "Sorry, forget that I live in Rome.",
+        "Okay, delete that my name is Bob.",
+        "Scratch that, I live in Rome.",
+    ),
+    *("Don't remember that I live in Rome.", "You can forget that I live in Rome."),
+    *(
+        "I live in Rome, forget that.",
+        "Do not note that I own a boat.",
+        "I don't want you to know that I live in Rome.",
+        "Stop saying I live in Rome.",
+    ),
+    *('He said "I am the king of France".', 'Clara said "I am allergic to nuts".'),
+    *('He told me "I live in Rome".', 'As the song goes, "I am the walrus".'),
+    *(
+        "He said 'I'm allergic to nuts'.",
+        "Bob said: \u201cI live in Rome\u201d",
+        "He: \u00abI own a boat\u00bb",
+    ),
+    *('He said "I am ill. I live in Rome. My dog is old."', 'Bob said "I own a cat'),
+    *("My question is how to sort a list.", "My next question is how Python is made."),
+    *(
+        "I got an error.",
+        "I got it.",
+        "I became confused.",
+        "I broke my build.",
+        "I'm ready.",
+        "I'm OK.",
+    ),
+    *(
+        "I'm a bit tired.",
+        "I've been waiting for 2 hours.",
+        "I drive home.",
+        "I play it.",
+        "Always!",
+    ),
+    *(
+        "Always look on the bright side.",
+        "Never say never.",
+        "My server started.",
+        "My phone died.",
+    ),
 ]
 
 
@@ -245,6 +304,9 @@ SECRETS = [
     "My social security number is 123-45-6789",
     "Please note that our wifi password: Meadow7",
     "My recovery phrase is apple boat cat",
+    "I use hunter2 as my password",
+    "My Netflix login is nora@x.com / Summer2024!",
+    "Remember that the door code is 4711",
 ]
 
 
