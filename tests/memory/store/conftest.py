@@ -3,17 +3,20 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
 from letters import LetterEmbeddings
 
 from cogwork.memory.store import ChromaStore
@@ -87,6 +90,53 @@ def store_url(postgres_url: str) -> str:
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("DROP SCHEMA IF EXISTS cogwork_memory CASCADE")
     return postgres_url
+
+
+@contextmanager
+def sqlite_store(folder: Path, index: Any, ttl: Any) -> Iterator[BaseStore]:
+    """LangGraph's; vectors need an SQLite that loads extensions."""
+    from langgraph.store.sqlite import SqliteStore
+
+    driver = pytest.importorskip("pysqlite3") if index else sqlite3
+    connection = driver.connect(str(folder / "theirs.db"), isolation_level=None)
+    with closing(connection):
+        store = SqliteStore(connection, index=index, ttl=ttl)
+        store.setup()
+        yield store
+
+
+@contextmanager
+def postgres_store(url: str, index: Any, ttl: Any) -> Iterator[BaseStore]:
+    """LangGraph's, empty."""
+    from langgraph.store.postgres import PostgresStore
+
+    with PostgresStore.from_conn_string(url, index=index, ttl=ttl) as store:
+        store.setup()
+        store.conn.execute("DELETE FROM store")
+        yield store
+
+
+@pytest.fixture
+def open_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., BaseStore]]:
+    """Open one of LangGraph's stores (`memory`, `sqlite`, `postgres`) or of ours (`chroma…`)."""
+    with ExitStack() as opened:
+
+        def open_one(kind: str, index: Any = None, ttl: Any = None) -> BaseStore:
+            if kind == "memory":
+                return InMemoryStore(index=index)
+            if kind == "sqlite":
+                return opened.enter_context(sqlite_store(tmp_path, index, ttl))
+            if kind == "postgres":
+                url = request.getfixturevalue("postgres_url")
+                return opened.enter_context(postgres_store(url, index, ttl))
+            is_shared = kind == "chroma-postgres"
+            place = request.getfixturevalue("store_url") if is_shared else tmp_path / "ours"
+            store = ChromaStore(
+                place, embeddings=None if index is None else "static", index=index, ttl=ttl
+            )
+            return opened.enter_context(store)
+
+        yield open_one
 
 
 class ChromaServer:

@@ -43,6 +43,29 @@ async def test_two_hundred_tasks_lose_no_write(store):
     assert len(await store.asearch((), limit=1000)) == 200
 
 
+@BOTH
+async def test_the_async_methods_leave_the_loops_thread_alone(open_store, embeddings):
+    threads = {}
+
+    def noted(name, function):
+        def run(*args):
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return function(*args)
+
+        return run
+
+    store = open_store(embeddings=noted("embed", embeddings.embed_documents), fields=["text"])
+    for name in ("write", "get", "spaces", "search_text"):
+        setattr(store._records, name, noted(name, getattr(store._records, name)))
+    store._plan = noted("plan", store._plan)
+    await store.aput(("a",), "k", {"text": "green tea"})
+    assert await store.aget(("a",), "k")
+    assert await store.asearch(("a",), query="green tea")
+    assert await store.asearch_text(("a",), "tea")
+    assert threads.keys() == {"plan", "embed", "write", "get", "spaces", "search_text"}
+    assert threading.get_ident() not in set().union(*threads.values())
+
+
 def held(began, release):
     def work(cursor):
         began.set()

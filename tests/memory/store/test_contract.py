@@ -1,10 +1,7 @@
-"""What LangGraph's stores do, held against two of them and against ChromaStore.
+"""What LangGraph's stores do, held against its three and against ChromaStore on both databases.
 
 Where one of LangGraph's has a fault, or they differ, the case is marked with the reason.
 """
-
-import sqlite3
-from contextlib import closing
 
 import pytest
 from langgraph.store.base import (
@@ -15,11 +12,7 @@ from langgraph.store.base import (
     PutOp,
     SearchOp,
 )
-from langgraph.store.memory import InMemoryStore
-from langgraph.store.sqlite import SqliteStore
 from letters import LetterEmbeddings
-
-from cogwork.memory.store import ChromaStore
 
 FAULTS = {
     ("memory", "test_values_are_not_shared"): "InMemoryStore hands out what it holds",
@@ -38,43 +31,47 @@ FAULTS = {
     ("memory", "test_the_same_text_twice_in_a_batch"): "InMemoryStore counts texts and places",
     ("memory", "test_index_false_removes_the_old_vector"): "InMemoryStore keeps it",
     ("memory", "test_items_without_vector_are_no_hits"): "InMemoryStore fills up with them",
+    ("memory", "test_expired_items_are_omitted"): "InMemoryStore knows no times to live",
+    ("sqlite", "test_only_the_named_fields_are_indexed"): "SqliteStore reads `text_fields`",
+    ("sqlite", "test_the_nearest_comes_first_by_distance_too"): "SqliteStore sorts l2 backwards",
+    ("sqlite", "test_pages_by_vector_cover_everything_once"): "SqliteStore takes two pages",
+    ("sqlite", "test_index_false_removes_the_old_vector"): "SqliteStore keeps it",
+    ("sqlite", "test_expired_items_are_omitted"): "SqliteStore ignores `omit_expired`",
+    ("sqlite", "test_the_async_methods_do_the_same"): "AsyncSqliteStore has them",
+    ("postgres", "test_numbers_are_compared_as_numbers"): "PostgresStore: '10' < '2'",
+    ("postgres", "test_ordering_comparisons_never_raise"): "PostgresStore compares texts",
+    ("postgres", "test_nested_fields_are_compared_in_part"): "PostgresStore: unknown operator",
+    ("postgres", "test_not_equal_holds_for_a_missing_field"): "NULL != x is NULL in SQL",
+    ("postgres", "test_pages_by_vector_cover_everything_once"): "PostgresStore takes two pages",
+    ("postgres", "test_index_false_removes_the_old_vector"): "PostgresStore keeps it",
 }
-KINDS = ("memory", "sqlite", "chroma", "postgres")
+KINDS = ("memory", "sqlite", "postgres", "chroma", "chroma-postgres")
 
 
 @pytest.fixture(params=KINDS)
-def any_store(request, tmp_path):
+def kind_of_store(request):
     fault = FAULTS.get((request.param, request.function.__name__))
     if fault:
         request.applymarker(pytest.mark.xfail(reason=fault, strict=True))
-    if request.param == "memory":
-        yield InMemoryStore()
-    elif request.param == "sqlite":
-        connection = sqlite3.connect(tmp_path / "theirs.db", isolation_level=None)
-        with closing(connection):
-            store = SqliteStore(connection)
-            store.setup()
-            yield store
-    else:
-        postgres = request.param == "postgres"
-        place = request.getfixturevalue("store_url") if postgres else tmp_path / "ours"
-        with ChromaStore(place, embeddings=None) as store:
-            yield store
+    return request.param
 
 
-@pytest.fixture(params=["memory", "chroma", "postgres"])  # SqliteStore's vectors need an extension
-def vector_store(request, tmp_path):
-    fault = FAULTS.get((request.param, request.function.__name__))
-    if fault:
-        request.applymarker(pytest.mark.xfail(reason=fault, strict=True))
+@pytest.fixture
+def any_store(kind_of_store, open_kind):
+    return open_kind(kind_of_store)
+
+
+@pytest.fixture
+def more():
+    """What only LangGraph's stores are told, SqliteStore by its own name for `fields`."""
+    return {"text_fields": ["text"]}
+
+
+@pytest.fixture
+def vector_store(kind_of_store, open_kind, more):
     index = {"embed": LetterEmbeddings(), "dims": 32, "fields": ["text"]}
-    if request.param == "memory":
-        yield InMemoryStore(index=index)
-    else:
-        postgres = request.param == "postgres"
-        place = request.getfixturevalue("store_url") if postgres else tmp_path / "ours"
-        with ChromaStore(place, index=index) as store:
-            yield store
+    is_ours = kind_of_store.startswith("chroma")
+    return open_kind(kind_of_store, index=index if is_ours else index | more)
 
 
 def keys(items):
@@ -162,9 +159,6 @@ FILTERED = {
         ({"kind": "fact"}, "ab"),
         ({"kind": "fact", "n": 1}, "a"),
         ({"kind": "nothing"}, ""),
-        ({"n": {"$gt": 2}}, "bc"),
-        ({"n": {"$gte": 2.5, "$lt": 10}}, "b"),
-        ({"n": {"$lte": 10}}, "abc"),
         ({"n": {"$eq": 1.0}}, "a"),
         ({"kind": {"$ne": "fact"}}, "c"),
         ({"flag": True}, "b"),
@@ -175,6 +169,17 @@ def test_filters(any_store, wanted, expected):
     for key, value in FILTERED.items():
         any_store.put(("x",), key, value)
     assert sorted(keys(any_store.search(("x",), filter=wanted))) == list(expected)
+
+
+def test_numbers_are_compared_as_numbers(any_store):
+    for key, value in FILTERED.items():
+        any_store.put(("x",), key, value)
+    for wanted, expected in (
+        ({"$gt": 2}, "bc"),
+        ({"$gte": 2.5, "$lt": 10}, "b"),
+        ({"$lte": 10}, "abc"),
+    ):
+        assert sorted(keys(any_store.search(("x",), filter={"n": wanted}))) == list(expected)
 
 
 def test_nested_fields_are_compared_in_part(any_store):
@@ -306,6 +311,21 @@ def test_the_nearest_comes_first(vector_store):
     assert [item.score for item in found] == sorted((i.score for i in found), reverse=True)
 
 
+@pytest.mark.parametrize("more", [{}])
+def test_only_the_named_fields_are_indexed(vector_store):
+    vector_store.put(("x",), "k", {"text": "green tea", "title": "a brown dog"})
+    [found] = vector_store.search(("x",), query="green tea")
+    assert found.score == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("more", [{"text_fields": ["text"], "distance_type": "l2"}])
+def test_the_nearest_comes_first_by_distance_too(vector_store):
+    for key in ("green tea", "a brown dog", "green teapot"):
+        vector_store.put(("x",), key, {"text": key})
+    found = vector_store.search(("x",), query="green tea")
+    assert keys(found) == ["green tea", "green teapot", "a brown dog"]
+
+
 def test_pages_by_vector_cover_everything_once(vector_store):
     for number in range(30):
         vector_store.put(("x",), str(number), {"text": f"tea number {number}"})
@@ -351,6 +371,14 @@ def test_filters_and_queries_together(vector_store):
     assert found[0].key == "8"
     assert len(found) == 5
     assert all(int(item.key) % 2 == 0 for item in found)
+
+
+def test_expired_items_are_omitted(kind_of_store, open_kind):
+    store = open_kind(kind_of_store, ttl={"omit_expired": True})
+    store.put(("x",), "gone", {}, ttl=0)
+    store.put(("x",), "here", {}, ttl=60)
+    assert store.get(("x",), "gone") is None
+    assert keys(store.search(("x",))) == ["here"]
 
 
 async def test_the_async_methods_do_the_same(vector_store):

@@ -3,12 +3,15 @@
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
+import chromadb
 import numpy as np
 import pytest
+from chromadb.config import Settings
 from langgraph.store.base import PutOp
 from letters import LetterEmbeddings
 
 from cogwork.core.errors import ConfigurationError, MemoryStoreError
+from cogwork.memory.store import chroma_child, chroma_index
 
 WORDS = [
     "tea",
@@ -169,11 +172,12 @@ def test_writing_the_same_again_leaves_the_index_alone(store):
     assert store.stats().pending == 0
 
 
-def test_what_chroma_lost_is_given_again(open_store):
+@pytest.mark.parametrize("lost", [[1], [1, 2, 3]])
+def test_what_chroma_lost_is_given_again(open_store, lost):
     store = open_store(fields=["text"], exact_limit=5)
     fill(store)
     store.flush()
-    store._feeder._chroma.remove([1, 2, 3])
+    store._feeder._chroma.remove(lost)
     store._feeder._chroma.add([999], np.ones((1, 32), np.float32))
     store.close()
     again = open_store(fields=["text"], exact_limit=5)
@@ -224,6 +228,30 @@ def test_what_is_no_url_of_a_chroma_server_is_refused(open_store, url):
     with pytest.raises(ConfigurationError, match="write http://host:port"):
         open_store(chroma=url)
     open_store()
+
+
+@pytest.mark.parametrize(
+    ("client", "connect"),
+    [
+        ("PersistentClient", lambda folder: chroma_child._open(folder, "name")),
+        ("HttpClient", lambda folder: chroma_index._serve("http://127.0.0.1:1", "name")),
+    ],
+    ids=["embedded", "server"],
+)
+def test_chroma_reports_to_nobody_whatever_the_environment_says(
+    client, connect, monkeypatch, tmp_path
+):
+    seen = []
+
+    def refuse(*args, settings=None, **options):
+        seen.append(settings or Settings())
+        raise ConnectionError
+
+    monkeypatch.setenv("ANONYMIZED_TELEMETRY", "True")
+    monkeypatch.setattr(chromadb, client, refuse)
+    with pytest.raises(ConnectionError):
+        connect(tmp_path)
+    assert [settings.anonymized_telemetry for settings in seen] == [False]
 
 
 def test_other_embeddings_are_refused_until_everything_is_embedded_again(open_store):
