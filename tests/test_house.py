@@ -123,6 +123,23 @@ def test_importing_cogwork_imports_nothing_heavy():
     assert roots & HEAVY == set()
 
 
+def test_a_store_that_is_used_loads_neither_chroma_nor_a_model(tmp_path):
+    script = (
+        "import json, sys\n"
+        "from cogwork.memory import ChromaStore\n"
+        f"with ChromaStore({str(tmp_path / 'store')!r}) as store:\n"
+        "    store.put(('a',), 'k', {'text': 'tea'})\n"
+        "    assert store.search(('a',), query='a drink')[0].key == 'k'\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+
+    used = interpreter("-c", script)
+
+    assert used.stderr == ""
+    roots = {name.split(".")[0] for name in json.loads(used.stdout)}
+    assert roots.isdisjoint({"chromadb", "torch", "transformers", "sentence_transformers"})
+
+
 def test_every_public_name_is_there_and_listed():
     script = (
         "import cogwork\n"

@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cogwork.core.errors import ConfigurationError
+from cogwork.memory import ChromaStore
+from cogwork.memory.episodic import EpisodicMemory
 from cogwork.memory.experience import Experience, Outcome, importance_of
+from cogwork.memory.ranking import Weights
 from cogwork.memory.recall import Memories
 from cogwork.memory.semantic import SemanticMemory
 from cogwork.memory.working import merge_working, working_item
@@ -60,6 +63,24 @@ async def test_memories_can_be_left_out_and_results_limited(memories):
     assert [one.source for one in found] == ["episodic"] * 3
     assert len(await memories.recall("printer", 4)) == 4
     assert await memories.recall("printer", 0) == await memories.recall(" ") == []
+
+
+async def test_a_series_of_alike_memories_leaves_places_to_others(tmp_path):
+    said = [f"Kestrel was shown to Ada on {day} May" for day in range(1, 21)]
+    said += ["The disk of Kestrel is full", "Our landlord is Mr Petrov"]
+    found = {}
+    with ChromaStore(tmp_path / "store", fields=["text"]) as store:
+        for diversity in (0.2, 0):
+            weights = Weights(diversity=diversity)
+            episodic = EpisodicMemory(store, NS, clock=Clock(), weights=weights)
+            kept = Memories(store, NS, clock=Clock(), weights=weights, episodic=episodic)
+            for text in said if diversity else ():
+                await kept.episodic.record(text)
+            similar = await episodic.similar("Tell me about Kestrel", 3)
+            recalled = await kept.recall("Tell me about Kestrel", 3)
+            found[diversity] = [{one.text for one in part} for part in (similar, recalled)]
+    for diverse, alike in zip(found[0.2], found[0], strict=True):
+        assert "The disk of Kestrel is full" in diverse - alike
 
 
 async def test_neighbours_in_time_come_only_if_they_are_asked_for(memories):
