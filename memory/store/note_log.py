@@ -240,7 +240,7 @@ def _unpacked(number: int, body: bytes) -> Note:
 
 
 def _checksum(number: int, body: bytes) -> int:
-    return crc32(body, number & 0xFFFF_FFFF)
+    return crc32(body, (number ^ number >> 32) & 0xFFFF_FFFF)  # every bit of the number counts
 
 
 def _write_all(file: int, data: bytes, at: int) -> None:

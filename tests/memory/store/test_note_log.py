@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langgraph.store.base import PutOp
 
@@ -179,6 +179,7 @@ def test_notes_whose_application_fails_stay(path):
     log.close()
 
 
+@example(12, 1)
 @given(cut=st.integers(0, 700), byte=st.integers(0, 255))
 def test_torn_end_is_no_note_and_takes_none_before_it(cut, byte):
     with tempfile.TemporaryDirectory() as folder:
