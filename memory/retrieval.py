@@ -17,7 +17,7 @@ from langgraph.store.base import BaseStore, GetOp, Item, PutOp, SearchItem
 from cogwork.core.bridge import in_thread
 from cogwork.core.words import content_words
 from cogwork.memory.ranking import coverage, fuse, overlap, standard_scores
-from cogwork.memory.soft_match import SoftWords, cut_texts, soft_match, soft_words
+from cogwork.memory.soft_match import SoftWords, soft_match, soft_words
 
 __all__ = [
     "Hit",
@@ -174,8 +174,7 @@ def _fused(
     if not fused:
         return []
     weight = _SOFT_BY_NAME * trust if words.is_exact.any() else _SOFT
-    texts = cut_texts([_text(items[place]) for place in fused])
-    soft = standard_scores(soft_match(words, texts).tolist())
+    soft = standard_scores(soft_match(words, [_text(items[place]) for place in fused]))
     hits = []
     for (place, z), s in zip(fused.items(), soft, strict=True):
         relevance = 1 / (1 + math.exp(-(z + weight * s) / (1 + trust + weight)))

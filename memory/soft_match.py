@@ -22,7 +22,7 @@ import numpy as np
 from cogwork.core.embedding.static import StaticEmbeddings
 from cogwork.core.words import content_words
 
-__all__ = ["CutTexts", "SoftWords", "cut_texts", "soft_match", "soft_words", "text_vectors"]
+__all__ = ["SoftWords", "soft_match", "soft_words", "text_vectors"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -69,50 +69,34 @@ def soft_words(query: str) -> SoftWords:
     return SoftWords(numbers, vectors / rarity[:, None], rarity / rarity.sum(), exact)
 
 
-@dataclass(frozen=True, slots=True)
-class CutTexts:
-    """The word pieces of texts.
-
-    Args:
-        numbers: Of each piece that occurs, its number in the built-in table.
-        vectors: Their vectors; (pieces, dimensions).
-        places: For all texts one after the other, which of `numbers` comes.
-        starts: Where in `places` each text begins.
-    """
-
-    numbers: Array
-    vectors: Array
-    places: Array
-    starts: Array
-
-
-def cut_texts(texts: Sequence[str]) -> CutTexts:
-    """Return the pieces of texts, of which there must be one; 1,000 characters of each count."""
-    cut = [_pieces(text[:_MOST_TEXT]) for text in texts]
-    numbers, places = np.unique(np.concatenate(cut), return_inverse=True)
-    starts = np.cumsum([0, *map(len, cut[:-1])])
-    return CutTexts(numbers, _table().vectors(numbers), places, starts)
-
-
-def soft_match(words: SoftWords, texts: CutTexts) -> Array:
+def soft_match(words: SoftWords, texts: Sequence[str]) -> list[float]:
     """Return for each text the share of the words, by their rarity, that it says, up to 1.
 
     A name or number counts where the text has it, another word by the cosine to its nearest
-    piece in the text, in full from 0.5.
+    piece in the text, in full from 0.5. Of a text the first 1,000 characters count.
     """
-    lengths = np.maximum(np.sqrt(np.vecdot(texts.vectors, texts.vectors)), 1e-9)
+    if not texts:
+        return []
+    cut = [_pieces(text[:_MOST_TEXT]) for text in texts]
+    numbers, places = np.unique(np.concatenate(cut), return_inverse=True)
+    starts = np.cumsum([0, *map(len, cut[:-1])])
+    vectors = _table().vectors(numbers)
+    lengths = np.maximum(np.sqrt(np.vecdot(vectors, vectors)), 1e-9)
     # Not `@`: threads that BLAS would wake for so little wait long for a busy machine.
-    cosines = np.vecdot(words.units[:, None], texts.vectors) / lengths
+    cosines = np.vecdot(words.units[:, None], vectors) / lengths
     said = np.clip(cosines / _NEAR, 0.0, 1.0)
-    said[words.is_exact] = words.numbers[words.is_exact, None] == texts.numbers
+    said[words.is_exact] = words.numbers[words.is_exact, None] == numbers
     # Word by word: for all at once, ten thousand long texts would take a gigabyte.
-    best = np.array([np.maximum.reduceat(row[texts.places], texts.starts) for row in said])
-    scores: Array = words.shares @ best
+    best = np.array([np.maximum.reduceat(row[places], starts) for row in said])
+    scores: list[float] = (words.shares @ best).tolist()
     return scores
 
 
 def text_vectors(texts: Sequence[str]) -> Array:
-    """Return the vectors of texts by the built-in table, of length 1; (texts, dimensions)."""
+    """Return the vectors of texts by the built-in table, of length 1; (texts, dimensions).
+
+    They are those of `StaticEmbeddings`, remembered, and not by way of lists.
+    """
     return np.array([_vector(text[:_MOST_TEXT]) for text in texts])
 
 
