@@ -52,7 +52,7 @@ def crash_many(
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(12, 1), pytest.param(KILLS, 1000, marks=pytest.mark.slow)]
+    ("kills", "seed"), [(30, 1), pytest.param(KILLS, 1000, marks=pytest.mark.slow)]
 )
 def test_effects_happen_once(runs: Forks, tmp_path: Path, kills: int, seed: int):
     crash_many(runs, f"sqlite:///{tmp_path}/calls.db", tmp_path, kills, seed)

@@ -35,7 +35,7 @@ def check(log: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(4, 1), pytest.param(150, 1000, marks=pytest.mark.slow)]
+    ("kills", "seed"), [(8, 1), pytest.param(150, 1000, marks=pytest.mark.slow)]
 )
 def test_killed_teams_go_on_without_doing_anything_twice(tmp_path, kills, seed):
     crash_many(tmp_path, kills, seed)

@@ -68,14 +68,14 @@ def crash_many(runs: Forks, url: str, folder: Path, kills: int, seed: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(15, 1), pytest.param(KILLS, 1000, marks=pytest.mark.slow)]
+    ("kills", "seed"), [(30, 1), pytest.param(KILLS, 1000, marks=pytest.mark.slow)]
 )
 def test_killed_plans_go_on_without_doing_anything_twice(runs, tmp_path, kills, seed):
     crash_many(runs, f"sqlite:///{tmp_path}/plans.db", tmp_path, kills, seed)
 
 
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(6, 2), pytest.param(KILLS // 2, 2000, marks=pytest.mark.slow)]
+    ("kills", "seed"), [(15, 2), pytest.param(KILLS // 2, 2000, marks=pytest.mark.slow)]
 )
 def test_so_do_they_on_postgresql(runs, postgres_url, tmp_path, kills, seed):
     crash_many(runs, postgres_url, tmp_path, kills, seed)
